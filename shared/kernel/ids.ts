@@ -1,0 +1,27 @@
+// Branded ids. An id is a plain string at run time; the brand stops one kind from being passed for another.
+// K1: a hold, booking or waiter id is `<show id>.<22 base64url characters>`, so any gateway routes it without a
+//     look-up, and its 128 bits cannot be guessed.
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+export type ShowId = Branded<"ShowId">;
+/** A hold's id is its booking's id: one row, one life. */
+export type BookingId = Branded<"BookingId">;
+export type SessionId = Branded<"SessionId">;
+/** What an idempotency key becomes: 22 characters derived from (session, show, key). The tail of a hold's id. */
+export type OperationId = Branded<"OperationId">;
+export type LayoutId = Branded<"LayoutId">;
+
+const SHOW_ID = /^[A-Za-z0-9_-]{1,40}$/;
+const ROUTED_ID = /^([A-Za-z0-9_-]{1,40})\.([A-Za-z0-9_-]{22})$/;
+
+export const isShowId = (text: string): text is ShowId => SHOW_ID.test(text);
+
+/** The show a routed id belongs to, or `undefined` when the text is no such id. */
+export function showOf(id: string): ShowId | undefined {
+  return ROUTED_ID.exec(id)?.[1] as ShowId | undefined;
+}
+
+export const bookingIdOf = (showId: ShowId, operationId: OperationId): BookingId =>
+  `${showId}.${operationId}` as BookingId;

@@ -1,0 +1,104 @@
+// What may be asked of a show: the one vocabulary of the gateway, the wire and the turn.
+// P1: commands name seats by index and categories by index; labels exist only at the HTTP edge.
+// P2: every mutation carries `operation`, derived from its idempotency key, so that done twice it takes effect once.
+// P3: price, user and expiry are never in a command's body: the session comes from a verified token.
+
+import type { BookingId, OperationId, SessionId } from "../kernel/ids.ts";
+
+/** An idempotency key, made unguessable and fixed to (session, show), with a fingerprint of the request's body. */
+export interface Operation {
+  readonly id: OperationId;
+  /** 53-bit fingerprint of route and body: the same id with another fingerprint is `idempotency_key_reused`. */
+  readonly requestHash: number;
+}
+
+/** Which seats are asked for: those named, or a number of the engine's choice. */
+export type SeatChoice =
+  | { readonly by: "seats"; readonly seats: readonly number[] }
+  | {
+      readonly by: "quantity";
+      readonly quantity: number;
+      /** Category index; `undefined` accepts all. */
+      readonly category: number | undefined;
+      readonly accessible: boolean;
+      readonly contiguous: boolean;
+    };
+
+export interface PlaceHold {
+  readonly kind: "PlaceHold";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly choice: SeatChoice;
+}
+
+export interface ExtendHold {
+  readonly kind: "ExtendHold";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly bookingId: BookingId;
+}
+
+export interface ReleaseHold {
+  readonly kind: "ReleaseHold";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly bookingId: BookingId;
+}
+
+/** Confirm a hold by paying for it. The node answers within 2 s: booked, declined, or still `paying`. */
+export interface ConfirmBooking {
+  readonly kind: "ConfirmBooking";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly bookingId: BookingId;
+  readonly paymentToken: string;
+  readonly contactEmail: string | undefined;
+}
+
+export interface ReadBooking {
+  readonly kind: "ReadBooking";
+  readonly session: SessionId;
+  readonly bookingId: BookingId;
+}
+
+/** The seat map as it is now; answered with a `snapshot`. */
+export interface ReadSeatMap {
+  readonly kind: "ReadSeatMap";
+}
+
+/** Take seats out of sale, all or none; refused `seats_taken` where one is held or sold. Blocked ones stay blocked. */
+export interface BlockSeats {
+  readonly kind: "BlockSeats";
+  readonly operation: Operation;
+  readonly seats: readonly number[];
+}
+
+export interface UnblockSeats {
+  readonly kind: "UnblockSeats";
+  readonly operation: Operation;
+  readonly seats: readonly number[];
+}
+
+/** The catalogue changed this show: read its terms again. */
+export interface RefreshTerms {
+  readonly kind: "RefreshTerms";
+}
+
+/** A page of the audit trail, oldest first, `seq > after`. Answered with a `log`. */
+export interface ReadLog {
+  readonly kind: "ReadLog";
+  readonly after: number;
+  readonly limit: number;
+}
+
+export type Command =
+  | PlaceHold
+  | ExtendHold
+  | ReleaseHold
+  | ConfirmBooking
+  | ReadBooking
+  | ReadSeatMap
+  | BlockSeats
+  | UnblockSeats
+  | RefreshTerms
+  | ReadLog;

@@ -1,0 +1,103 @@
+// What a show answers. A refusal is a value of a closed union, expected and never thrown; a fault says that the show
+// could not be asked now. Only gateway/http/problem.ts knows status numbers.
+
+import type { BookingId, SessionId, ShowId } from "../kernel/ids.ts";
+
+export type BookingStatus = "held" | "paying" | "booked" | "expired" | "released" | "declined" | "cancelled";
+
+/** One booking's present. Times are milliseconds since the epoch, money is minor units. */
+export interface BookingView {
+  readonly id: BookingId;
+  readonly showId: ShowId;
+  readonly session: SessionId;
+  readonly status: BookingStatus;
+  /** The log sequence of its last change. */
+  readonly version: number;
+  readonly seats: readonly number[];
+  readonly total: number;
+  readonly currency: string;
+  readonly createdAt: number;
+  /** The deadline shown to clients: the hold's, or while `paying` the payment's. The server waits the grace longer. */
+  readonly expiresAt: number;
+  readonly bookedAt: number | undefined;
+  /** Why it ended, where that is not its status: e.g. `payment_unknown`. */
+  readonly reason: string | undefined;
+}
+
+/** Seat states as the API writes them, one character a seat in layout order: free, held, sold, blocked. */
+export const SEAT_FREE = 0;
+export const SEAT_HELD = 1;
+export const SEAT_SOLD = 2;
+export const SEAT_BLOCKED = 3;
+
+export interface SeatMapSnapshot {
+  readonly showId: ShowId;
+  readonly epoch: number;
+  readonly version: number;
+  /** `0123…`, one character a seat. */
+  readonly status: string;
+  /** Free seats that waiters claim. */
+  readonly queued: number;
+}
+
+/** What a committed turn changed: published by the owner, applied by every gateway's seat view. */
+export interface ShowUpdate {
+  readonly showId: ShowId;
+  readonly epoch: number;
+  /** The version this update follows; a view at another version has a gap and reads a snapshot. */
+  readonly previous: number;
+  readonly version: number;
+  /** Seat index and its new state, each seat at most once. */
+  readonly changes: readonly (readonly [seat: number, status: number])[];
+  readonly queued: number;
+  /** Bookings (and waiters) whose state changed: wakes their parked polls. */
+  readonly touched: readonly string[];
+}
+
+export interface LogEntry {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly at: number;
+  /** Each event as `{kind, …}`, past tense. */
+  readonly events: readonly { readonly kind: string }[];
+}
+
+export type Refusal =
+  | { readonly code: "not_found" }
+  | { readonly code: "sales_closed" }
+  | { readonly code: "not_admitted" }
+  /** The session's held + offered + waited-for seats would be more than 10; `held` is what it has. */
+  | { readonly code: "hold_limit"; readonly held: number }
+  | { readonly code: "show_full"; readonly free: number }
+  | { readonly code: "waitlist_active"; readonly free: number }
+  | { readonly code: "retry_held"; readonly free: number }
+  | { readonly code: "seats_taken"; readonly seats: readonly number[]; readonly free: number }
+  /** `stranded` is the seat that would be left alone; `block` the nearest allowed seats, empty when there are none. */
+  | { readonly code: "single_gap"; readonly stranded: number; readonly block: readonly number[] }
+  | { readonly code: "no_contiguous_block"; readonly free: number }
+  | { readonly code: "already_extended"; readonly expiresAt: number }
+  | { readonly code: "hold_expired"; readonly status: BookingStatus }
+  | { readonly code: "payment_in_progress" }
+  | { readonly code: "payment_declined"; readonly reason: string | undefined }
+  | { readonly code: "already_booked" }
+  | { readonly code: "idempotency_key_reused" };
+
+export type RefusalCode = Refusal["code"];
+
+/** Why the show could not be asked. `outcome` says whether the command may still take effect. */
+export interface Fault {
+  readonly code: "store_unavailable" | "overloaded" | "payment_unavailable" | "show_quarantined" | "outcome_pending";
+  readonly outcome: "none" | "unknown";
+  readonly retryAfterMs: number;
+}
+
+export type Reply =
+  /** `replayed`: the same key had already made this; nothing happened now. */
+  | { readonly kind: "booking"; readonly booking: BookingView; readonly replayed: boolean }
+  | { readonly kind: "snapshot"; readonly snapshot: SeatMapSnapshot }
+  /** The named seats are now blocked or free. */
+  | { readonly kind: "seats"; readonly seats: readonly number[] }
+  | { readonly kind: "log"; readonly entries: readonly LogEntry[] }
+  | { readonly kind: "done" }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | { readonly kind: "fault"; readonly fault: Fault };
