@@ -25,3 +25,6 @@ export function showOf(id: string): ShowId | undefined {
 
 export const bookingIdOf = (showId: ShowId, operationId: OperationId): BookingId =>
   `${showId}.${operationId}` as BookingId;
+
+/** The operation that placed a hold is the tail of its id. */
+export const operationOf = (id: BookingId): OperationId => id.slice(-22) as OperationId;

@@ -8,7 +8,7 @@
 
 interface Node<K> {
   readonly key: K;
-  readonly rank: number;
+  rank: number;
   previous: Node<K> | undefined;
   next: Node<K> | undefined;
 }
@@ -53,6 +53,11 @@ export class LinkedHashMap<K> {
     if (node.next === undefined) this.#tail = node.previous;
     else node.next.previous = node.previous;
     return true;
+  }
+
+  /** Adds the same to every rank: the line stays as it is. */
+  shift(by: number): void {
+    for (let node = this.#head; node !== undefined; node = node.next) node.rank += by;
   }
 
   /** From head to tail. */

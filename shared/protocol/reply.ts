@@ -44,7 +44,10 @@ export interface SeatMapSnapshot {
 export interface ShowUpdate {
   readonly showId: ShowId;
   readonly epoch: number;
-  /** The version this update follows; a view at another version has a gap and reads a snapshot. */
+  /**
+   * The version this update follows. Its changes are absolute, so a view at version v takes it when
+   * `previous <= v < version`; below `previous` there is a gap and the view reads a snapshot.
+   */
   readonly previous: number;
   readonly version: number;
   /** Seat index and its new state, each seat at most once. */

@@ -1,0 +1,90 @@
+// Everything in a show that ends by itself, in linked hash maps: one for each kind of deadline and TTL, so that
+// insertion order is deadline order and each head is the next of its line to go.
+// D1: `next()` is the earliest deadline of the show.
+// D2: an id stands in at most one line of a kind.
+// D3: at most LINES_PER_KIND_MAX live lines a kind; what would need one more joins the last, walked into its place.
+//     The same walk orders the few whose deadline is not counted from now: an extension counts from the hold's
+//     creation, a declined payment goes back to the deadline its hold had.
+
+import { LinkedHashMap } from "../../shared/kernel/linked-hash-map.ts";
+
+export type DeadlineKind = "hold" | "extended" | "paying";
+
+const LINES_PER_KIND_MAX = 8;
+
+interface Line<Id> {
+  readonly kind: DeadlineKind;
+  readonly lineMs: number;
+  readonly entries: LinkedHashMap<Id>;
+}
+
+export class Deadlines<Id> {
+  // Few lines (one each, as a rule): a linear walk beats any index.
+  #lines: Line<Id>[] = [];
+
+  get size(): number {
+    return this.#lines.reduce((sum, line) => sum + line.entries.size, 0);
+  }
+
+  /** Puts `id` into the line of `kind` and `lineMs` to fall due at `at`; out of any other line of that kind. */
+  set(kind: DeadlineKind, lineMs: number, id: Id, at: number): void {
+    this.delete(kind, id);
+    this.#lineFor(kind, lineMs).entries.set(id, at);
+  }
+
+  delete(kind: DeadlineKind, id: Id): void {
+    for (const line of this.#lines) {
+      if (line.kind !== kind || !line.entries.delete(id)) continue;
+      // An empty line of a TTL that was changed would count against the limit for ever.
+      if (line.entries.size === 0 && this.#lines.length > 1) this.#lines = this.#lines.filter((other) => other !== line);
+      return;
+    }
+  }
+
+  /** The earliest deadline, or `undefined` when nothing ends by itself. */
+  next(): { readonly kind: DeadlineKind; readonly id: Id; readonly at: number } | undefined {
+    let earliest: { kind: DeadlineKind; id: Id; at: number } | undefined;
+    for (const line of this.#lines) {
+      const head = line.entries.head();
+      if (head !== undefined && (earliest === undefined || head.rank < earliest.at)) {
+        earliest = { kind: line.kind, id: head.key, at: head.rank };
+      }
+    }
+    return earliest;
+  }
+
+  /** The moment of `next()`, or `Infinity`: what every turn asks first. */
+  nextAt(): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const line of this.#lines) {
+      const head = line.entries.head();
+      if (head !== undefined && head.rank < earliest) earliest = head.rank;
+    }
+    return earliest;
+  }
+
+  /** Moves every deadline by the same time; the order stays. */
+  moveAll(byMs: number): void {
+    for (const line of this.#lines) line.entries.shift(byMs);
+  }
+
+  /** Every entry, in no particular order: for the checking of invariants. */
+  *all(): IterableIterator<{ readonly kind: DeadlineKind; readonly id: Id; readonly at: number }> {
+    for (const { kind, entries } of this.#lines) for (const [id, at] of entries) yield { kind, id, at };
+  }
+
+  #lineFor(kind: DeadlineKind, lineMs: number): Line<Id> {
+    let last: Line<Id> | undefined;
+    let ofKind = 0;
+    for (const line of this.#lines) {
+      if (line.kind !== kind) continue;
+      if (line.lineMs === lineMs) return line;
+      last = line;
+      ofKind += 1;
+    }
+    if (last !== undefined && ofKind >= LINES_PER_KIND_MAX) return last;
+    const line = { kind, lineMs, entries: new LinkedHashMap<Id>() };
+    this.#lines.push(line);
+    return line;
+  }
+}

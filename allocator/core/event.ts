@@ -1,0 +1,151 @@
+// What happened in a show: the rows of its log, and the only thing `evolve` reads.
+// E1: an event carries every fact it changed: no clock, no rule, no price list is read when it is replayed.
+// E2: shapes are for ever; a new fact is a new optional field or a new kind.
+
+import type { BookingId, OperationId, SessionId } from "../../shared/kernel/ids.ts";
+import type { ShowTerms } from "../../shared/protocol/terms.ts";
+
+export interface ShowOpened {
+  readonly kind: "ShowOpened";
+  readonly layoutId: string;
+  readonly terms: ShowTerms;
+}
+
+export interface TermsChanged {
+  readonly kind: "TermsChanged";
+  readonly terms: ShowTerms;
+}
+
+export interface HoldPlaced {
+  readonly kind: "HoldPlaced";
+  readonly id: BookingId;
+  readonly session: SessionId;
+  readonly seats: readonly number[];
+  readonly total: number;
+  readonly currency: string;
+  readonly expiresAt: number;
+  readonly graceMs: number;
+  /** Full length of the hold's deadline, TTL and grace: the line it stands in. */
+  readonly lineMs: number;
+  readonly requestHash: number;
+}
+
+export interface HoldExtended {
+  readonly kind: "HoldExtended";
+  readonly id: BookingId;
+  readonly expiresAt: number;
+  readonly lineMs: number;
+  readonly operation: OperationId;
+  readonly requestHash: number;
+}
+
+export interface HoldReleased {
+  readonly kind: "HoldReleased";
+  readonly id: BookingId;
+  readonly operation: OperationId;
+  readonly requestHash: number;
+}
+
+export interface HoldExpired {
+  readonly kind: "HoldExpired";
+  readonly id: BookingId;
+}
+
+/** Recorded before the payment gateway is asked, so that whoever owns the show next can ask again. */
+export interface PaymentBegun {
+  readonly kind: "PaymentBegun";
+  readonly id: BookingId;
+  readonly attempt: number;
+  readonly paymentToken: string;
+  readonly contactEmail?: string;
+  readonly deadlineAt: number;
+  readonly lineMs: number;
+  readonly operation: OperationId;
+  readonly requestHash: number;
+}
+
+/** The seats are sold. `reference` is absent where no payment gateway was needed: it was paid on the spot. */
+export interface BookingConfirmed {
+  readonly kind: "BookingConfirmed";
+  readonly id: BookingId;
+  readonly reference?: string;
+  /** Present when the payment was begun by this very turn. */
+  readonly begun?: {
+    readonly operation: OperationId;
+    readonly requestHash: number;
+    readonly paymentToken: string;
+    readonly contactEmail?: string;
+  };
+}
+
+export interface PaymentDeclined {
+  readonly kind: "PaymentDeclined";
+  readonly id: BookingId;
+  readonly reason: string;
+  /** Whether the seats were freed; else the booking is held again, for another attempt. */
+  readonly released: boolean;
+}
+
+/** The payment's deadline passed with its outcome unknown: seats freed, an authorisation, if any, to be cancelled. */
+export interface PaymentAbandoned {
+  readonly kind: "PaymentAbandoned";
+  readonly id: BookingId;
+}
+
+export interface PaymentCaptured {
+  readonly kind: "PaymentCaptured";
+  readonly id: BookingId;
+}
+
+/** Nothing of an abandoned payment is left at the payment gateway. */
+export interface PaymentVoided {
+  readonly kind: "PaymentVoided";
+  readonly id: BookingId;
+}
+
+export interface BookingCancelled {
+  readonly kind: "BookingCancelled";
+  readonly id: BookingId;
+  readonly reason: string;
+  readonly operation?: OperationId;
+  readonly requestHash?: number;
+}
+
+export interface SeatsBlocked {
+  readonly kind: "SeatsBlocked";
+  readonly seats: readonly number[];
+  readonly operation: OperationId;
+  readonly requestHash: number;
+}
+
+export interface SeatsUnblocked {
+  readonly kind: "SeatsUnblocked";
+  readonly seats: readonly number[];
+  readonly operation: OperationId;
+  readonly requestHash: number;
+}
+
+/** What nobody could do for lack of service does not expire. */
+export interface DeadlinesMoved {
+  readonly kind: "DeadlinesMoved";
+  readonly byMs: number;
+  readonly outageId: number;
+}
+
+export type ShowEvent =
+  | ShowOpened
+  | TermsChanged
+  | HoldPlaced
+  | HoldExtended
+  | HoldReleased
+  | HoldExpired
+  | PaymentBegun
+  | BookingConfirmed
+  | PaymentDeclined
+  | PaymentAbandoned
+  | PaymentCaptured
+  | PaymentVoided
+  | BookingCancelled
+  | SeatsBlocked
+  | SeatsUnblocked
+  | DeadlinesMoved;

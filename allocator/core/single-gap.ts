@@ -1,0 +1,47 @@
+// The rule `single_gap: "reject"`: a lock by labels may not strand one empty seat between two taken ones.
+// G1: a seat is stranded when it is free, both its neighbours exist and would be taken, and at least one of them is
+//     taken by this lock: a gap that was there before is nobody's fault now.
+// G2: a seat at the end of a run is not between taken ones: it is never stranded.
+
+import { SEAT_FREE } from "../../shared/protocol/reply.ts";
+import type { Hall } from "./hall.ts";
+
+/** The first seat that taking `chosen` would strand, or `undefined`. `chosen` are free seats. */
+export function strandedSeat(hall: Hall, seats: Uint8Array, chosen: readonly number[]): number | undefined {
+  const taken = (seat: number): boolean => seats[seat] !== SEAT_FREE || chosen.includes(seat);
+  for (const seat of chosen) {
+    for (const gap of [hall.left[seat] as number, hall.right[seat] as number]) {
+      if (gap < 0 || taken(gap)) continue;
+      const before = hall.left[gap] as number;
+      const behind = hall.right[gap] as number;
+      if (before >= 0 && behind >= 0 && taken(before) && taken(behind)) return gap;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The adjacent seats, as many as `chosen` and of its categories, that may be taken together and lie nearest to it.
+ * Empty when the rule leaves none.
+ */
+export function nearestAllowedBlock(hall: Hall, seats: Uint8Array, chosen: readonly number[]): number[] {
+  const categories = new Set(chosen.map((seat) => hall.category[seat]));
+  const centreX = chosen.reduce((sum, seat) => sum + (hall.x[seat] as number), 0) / chosen.length;
+  const centreY = chosen.reduce((sum, seat) => sum + (hall.y[seat] as number), 0) / chosen.length;
+  let nearest: number[] = [];
+  let nearestDistance = Number.POSITIVE_INFINITY;
+  for (const run of hall.runs) {
+    for (let at = 0; at + chosen.length <= run.seats.length; at += 1) {
+      const block = run.seats.slice(at, at + chosen.length);
+      if (!block.every((seat) => seats[seat] === SEAT_FREE && categories.has(hall.category[seat]))) continue;
+      const distance = block.reduce(
+        (sum, seat) => sum + ((hall.x[seat] as number) - centreX) ** 2 + ((hall.y[seat] as number) - centreY) ** 2,
+        0,
+      );
+      if (distance >= nearestDistance || strandedSeat(hall, seats, block) !== undefined) continue;
+      nearest = block;
+      nearestDistance = distance;
+    }
+  }
+  return nearest.sort((a, b) => a - b);
+}

@@ -1,0 +1,178 @@
+// One show's state: everything a turn reads. `evolve` is its only writer.
+// S1: `seats[i]` is free, held, sold or blocked; every held seat belongs to one live booking's `seats`.
+// S2: `free` and `held` count by seat class (category × accessible) what `seats` says.
+// S3: `bookings` has every booking that is live, whose payment is unfinished, or whose last change is not yet
+//     committed; the others are cold: in the table only. Likewise `operations`.
+// S4: `keys` knows the fingerprint of every operation of the last day, cold ones too; it may know too many, never too
+//     few: an operation it does not know is new, and needs no look-up.
+
+import { bookingIdOf, type BookingId, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
+import { SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, type BookingStatus, type BookingView } from "../../shared/protocol/reply.ts";
+import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { Hall } from "./hall.ts";
+import { KeyIndex } from "./key-index.ts";
+
+/**
+ * `begun`: the gateway is being asked · `authorised`: booked, to be captured · `captured`: the money is ours ·
+ * `declined` · `voiding`: released, an authorisation may exist and must go · `voided` · `refunding`: to be given back.
+ */
+export type PaymentState = "begun" | "authorised" | "captured" | "declined" | "voiding" | "voided" | "refunding";
+
+export interface Payment {
+  readonly attempt: number;
+  readonly state: PaymentState;
+  readonly token: string;
+  /** The payment gateway's id for it; absent before it is known, and where none was needed. */
+  readonly reference?: string;
+  readonly deadlineAt: number;
+  readonly lineMs: number;
+  readonly operation: OperationId;
+  readonly requestHash: number;
+  readonly reason?: string;
+}
+
+export interface Booking {
+  readonly id: BookingId;
+  readonly session: SessionId;
+  status: BookingStatus;
+  /** Log sequence of its last change. */
+  version: number;
+  readonly seats: readonly number[];
+  readonly total: number;
+  readonly currency: string;
+  readonly createdAt: number;
+  /** Of the hold, as shown; a payment has a deadline of its own. */
+  expiresAt: number;
+  graceMs: number;
+  lineMs: number;
+  extended: boolean;
+  readonly requestHash: number;
+  payment: Payment | undefined;
+  bookedAt: number | undefined;
+  reason: string | undefined;
+  contactEmail: string | undefined;
+}
+
+/** What a key made, for commands that make no booking. */
+export interface OperationRecord {
+  readonly id: OperationId;
+  readonly requestHash: number;
+  readonly at: number;
+  /** The booking it was about, or the seats. */
+  readonly subject: BookingId | readonly number[];
+}
+
+export interface ShowState {
+  readonly showId: ShowId;
+  readonly hall: Hall;
+  terms: ShowTerms;
+  seq: number;
+  /** Time of the last recorded turn: `now` is never below it. */
+  lastAt: number;
+  /** The last outage its deadlines were moved by. */
+  outageId: number;
+  readonly seats: Uint8Array;
+  readonly free: number[];
+  readonly held: number[];
+  readonly bookings: Map<BookingId, Booking>;
+  readonly operations: Map<OperationId, OperationRecord>;
+  readonly keys: KeyIndex;
+  /** Seats each session has in live bookings. */
+  readonly sessionSeats: Map<SessionId, number>;
+  readonly deadlines: Deadlines<BookingId>;
+}
+
+export const seatClass = (hall: Hall, seat: number): number =>
+  2 * (hall.category[seat] as number) + (hall.accessible[seat] as number);
+
+/** A show nothing has happened to. Its first event is `ShowOpened`. */
+export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState {
+  const free: number[] = new Array(2 * hall.categories.length).fill(0);
+  for (let seat = 0; seat < hall.seatCount; seat += 1) free[seatClass(hall, seat)] = (free[seatClass(hall, seat)] ?? 0) + 1;
+  return {
+    showId,
+    hall,
+    terms,
+    seq: 0,
+    lastAt: 0,
+    outageId: 0,
+    seats: new Uint8Array(hall.seatCount),
+    free,
+    held: free.map(() => 0),
+    bookings: new Map(),
+    operations: new Map(),
+    keys: new KeyIndex(),
+    sessionSeats: new Map(),
+    deadlines: new Deadlines(),
+  };
+}
+
+/** Writes a seat's state and keeps the counts true (S2). For `evolve` and the loading of a show only. */
+export function setSeat(state: ShowState, seat: number, status: number): void {
+  const before = state.seats[seat];
+  const kind = seatClass(state.hall, seat);
+  if (before === SEAT_FREE) state.free[kind] = (state.free[kind] as number) - 1;
+  else if (before === SEAT_HELD) state.held[kind] = (state.held[kind] as number) - 1;
+  if (status === SEAT_FREE) state.free[kind] = (state.free[kind] as number) + 1;
+  else if (status === SEAT_HELD) state.held[kind] = (state.held[kind] as number) + 1;
+  state.seats[seat] = status;
+}
+
+export const isLive = (booking: Booking): boolean => booking.status === "held" || booking.status === "paying";
+
+const UNFINISHED: ReadonlySet<PaymentState> = new Set<PaymentState>(["begun", "authorised", "voiding", "refunding"]);
+
+/** Whether somebody still has to do something about its money. */
+export const isUnfinished = (payment: Payment | undefined): boolean => payment !== undefined && UNFINISHED.has(payment.state);
+
+/** When the server acts on a live booking: a hold's grace after what was shown, a payment's own deadline. */
+export const deadlineOf = (booking: Booking): number =>
+  booking.status === "paying" && booking.payment !== undefined
+    ? booking.payment.deadlineAt
+    : booking.expiresAt + booking.graceMs;
+
+/** Puts a loaded or new booking among the live ones: its deadline and its session's seats. */
+export function enlist(state: ShowState, booking: Booking): void {
+  state.bookings.set(booking.id, booking);
+  if (!isLive(booking)) return;
+  const seats = state.sessionSeats.get(booking.session) ?? 0;
+  state.sessionSeats.set(booking.session, seats + booking.seats.length);
+  standInLine(state, booking);
+}
+
+/** Puts a live booking into the line its status calls for. */
+export function standInLine(state: ShowState, booking: Booking): void {
+  if (booking.status === "paying" && booking.payment !== undefined) {
+    state.deadlines.set("paying", booking.payment.lineMs, booking.id, booking.payment.deadlineAt);
+  } else {
+    state.deadlines.set(booking.extended ? "extended" : "hold", booking.lineMs, booking.id, deadlineOf(booking));
+  }
+}
+
+export function leaveLine(state: ShowState, booking: Booking): void {
+  state.deadlines.delete(booking.status === "paying" ? "paying" : booking.extended ? "extended" : "hold", booking.id);
+}
+
+/** The booking an operation made, were it a hold's. */
+export const bookingOf = (state: ShowState, operation: OperationId): Booking | undefined =>
+  state.bookings.get(bookingIdOf(state.showId, operation));
+
+export function viewOf(state: ShowState, booking: Booking): BookingView {
+  return {
+    id: booking.id,
+    showId: state.showId,
+    session: booking.session,
+    status: booking.status,
+    version: booking.version,
+    seats: booking.seats,
+    total: booking.total,
+    currency: booking.currency,
+    createdAt: booking.createdAt,
+    expiresAt: booking.status === "paying" && booking.payment !== undefined ? booking.payment.deadlineAt : booking.expiresAt,
+    bookedAt: booking.bookedAt,
+    reason: booking.reason,
+  };
+}
+
+export const isBlocked = (state: ShowState, seat: number): boolean => state.seats[seat] === SEAT_BLOCKED;
