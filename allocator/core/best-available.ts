@@ -45,7 +45,7 @@ export function chooseSeats(hall: Hall, seats: Uint8Array, wish: Wish): number[]
   const segments = segmentsOf(hall, seats, wish);
   const block = bestBlock(hall, seats, segments, wish.quantity, wish.accessible);
   if (wish.accessible && !wish.contiguous && block?.hasAccessible !== true) {
-    const around = aroundAccessible(hall, seats, segments, wish);
+    const around = aroundAccessible(hall, segments, wish);
     if (around !== undefined) return ascending(around);
   }
   if (block !== undefined) return ascending(block.run.seats.slice(block.from, block.from + wish.quantity));
@@ -115,12 +115,7 @@ function windowHasAccessible(hall: Hall, run: Run, at: number, length: number): 
 }
 
 /** An accessible seat that has no block around it, and the rest of the party as near to it as can be. */
-function aroundAccessible(
-  hall: Hall,
-  seats: Uint8Array,
-  segments: readonly Segment[],
-  wish: Wish,
-): number[] | undefined {
+function aroundAccessible(hall: Hall, segments: readonly Segment[], wish: Wish): number[] | undefined {
   const pool = segments.flatMap(({ run, from, to }) => run.seats.slice(from, to));
   if (pool.length < wish.quantity) return undefined;
   const place = pool

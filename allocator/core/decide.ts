@@ -1,0 +1,44 @@
+// The one switch: a command and a state in, a decision out. Reads, never writes.
+
+import { assertNever } from "../../shared/kernel/assert.ts";
+import { decideBlocking } from "./block.ts";
+import type { ShowCommand } from "./command.ts";
+import { accept, answer, DONE, type Decision, type TurnContext } from "./decision.ts";
+import { decideExtendHold, decideReleaseHold } from "./hold-commands.ts";
+import { decideCancelBooking, decideConfirmBooking, decideSettlePayment } from "./payment.ts";
+import { decidePlaceHold } from "./place-hold.ts";
+import { findBooking, isDecision } from "./replay.ts";
+import type { ShowState } from "./state.ts";
+
+/** What is due must have been settled before (see turn.ts). */
+export function decide(state: ShowState, command: ShowCommand, context: TurnContext): Decision {
+  switch (command.kind) {
+    case "PlaceHold":
+      return decidePlaceHold(state, command, context);
+    case "ExtendHold":
+      return decideExtendHold(state, command, context);
+    case "ReleaseHold":
+      return decideReleaseHold(state, command, context);
+    case "ConfirmBooking":
+      return decideConfirmBooking(state, command, context);
+    case "SettlePayment":
+      return decideSettlePayment(state, command, context);
+    case "CancelBooking":
+      return decideCancelBooking(state, command, context);
+    case "ReadBooking": {
+      const booking = findBooking(state, command, context);
+      return isDecision(booking) ? booking : answer(booking, false);
+    }
+    case "BlockSeats":
+    case "UnblockSeats":
+      return decideBlocking(state, command, context);
+    case "ChangeTerms":
+      return accept({ kind: "TermsChanged", terms: command.terms });
+    case "MoveDeadlines":
+      return accept({ kind: "DeadlinesMoved", byMs: command.byMs, outageId: command.outageId });
+    case "Tick":
+      return DONE;
+    default:
+      return assertNever(command);
+  }
+}

@@ -1,0 +1,41 @@
+// What a decision can be, and what it may read beside the state.
+
+import type { Refusal } from "../../shared/protocol/reply.ts";
+import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
+import type { ShowEvent } from "./event.ts";
+import type { Booking } from "./state.ts";
+
+/** The rules a turn obeys that are the service's, not the show's. */
+export interface Rules {
+  readonly payTtlMs: number;
+  readonly releaseOnDecline: boolean;
+  /** Payments are authorised on the spot, in the turn that begins them. */
+  readonly instantPayments: boolean;
+}
+
+export interface TurnContext {
+  /** Milliseconds, at or after the show's last recorded time. */
+  readonly now: number;
+  readonly rules: Rules;
+  /** False while the payment gateway's breaker is open: no payment may begin. */
+  readonly paymentsAvailable: boolean;
+  /** The rows this command names were read: what is not in the state now does not exist. */
+  readonly looked: boolean;
+}
+
+export type Decision =
+  /** `events` happen. `about`: the booking to answer with. */
+  | { readonly kind: "accept"; readonly events: readonly ShowEvent[]; readonly about: BookingId | undefined }
+  /** Nothing happens: the booking as it is. `replayed`: its key had made this before. */
+  | { readonly kind: "answer"; readonly booking: Booking; readonly replayed: boolean }
+  /** Nothing happens, and that is what was asked for. */
+  | { readonly kind: "done" }
+  | { readonly kind: "refuse"; readonly refusal: Refusal }
+  | { readonly kind: "payment_unavailable" }
+  /** The command names rows that are not in memory: read them, then ask again. */
+  | { readonly kind: "fetch"; readonly booking: BookingId | undefined; readonly operation: OperationId | undefined };
+
+export const accept = (event: ShowEvent, about?: BookingId): Decision => ({ kind: "accept", events: [event], about });
+export const refuse = (refusal: Refusal): Decision => ({ kind: "refuse", refusal });
+export const answer = (booking: Booking, replayed: boolean): Decision => ({ kind: "answer", booking, replayed });
+export const DONE: Decision = { kind: "done" };

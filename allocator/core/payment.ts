@@ -1,0 +1,125 @@
+// ConfirmBooking and what the payment gateway says afterwards.
+// Y1: `paying` is recorded before the gateway is asked; its deadline is its own.
+// Y2: a confirm's key answers that booking's present outcome; another key while paying is `payment_in_progress`.
+// Y3: nobody is displaced: a success after release is booked only if exactly those seats are free, nobody waits and
+//     the session has nothing else live in the show; else what was authorised is voided.
+// Y4: an outcome for an attempt that is not the booking's present one, or that is already known, changes nothing.
+
+import { assertNever } from "../../shared/kernel/assert.ts";
+import type { ConfirmBooking } from "../../shared/protocol/command.ts";
+import { SEAT_FREE } from "../../shared/protocol/reply.ts";
+import type { CancelBooking, SettlePayment } from "./command.ts";
+import { accept, answer, DONE, refuse, type Decision, type TurnContext } from "./decision.ts";
+import { findBooking, isDecision, priorOf, REUSED } from "./replay.ts";
+import type { Booking, ShowState } from "./state.ts";
+
+export function decideConfirmBooking(state: ShowState, command: ConfirmBooking, context: TurnContext): Decision {
+  const booking = findBooking(state, command, context);
+  if (isDecision(booking)) return booking;
+  const { operation } = command;
+  if (booking.payment?.operation === operation.id) {
+    return booking.payment.requestHash === operation.requestHash ? presentOutcome(booking) : REUSED;
+  }
+  const prior = priorOf(state, operation, context);
+  if (prior === "unknown") return { kind: "fetch", booking: booking.id, operation: operation.id };
+  // The key made something, and it was not this payment.
+  if (prior !== "new") return REUSED;
+  if (booking.status === "paying") return refuse({ code: "payment_in_progress" });
+  if (booking.status !== "held") return presentOutcome(booking);
+  return begin(booking, command, context);
+}
+
+function presentOutcome(booking: Booking): Decision {
+  switch (booking.status) {
+    case "paying":
+    case "booked":
+      return answer(booking, true);
+    case "held": // the attempt of this key was declined, the seats are still held for another
+    case "declined":
+      return refuse({ code: "payment_declined", reason: booking.payment?.reason });
+    case "expired":
+    case "released":
+    case "cancelled":
+      return refuse({ code: "hold_expired", status: booking.status });
+    default:
+      return assertNever(booking.status);
+  }
+}
+
+function begin(booking: Booking, command: ConfirmBooking, context: TurnContext): Decision {
+  const { operation, paymentToken } = command;
+  const paid = {
+    operation: operation.id,
+    requestHash: operation.requestHash,
+    paymentToken,
+    ...(command.contactEmail === undefined ? {} : { contactEmail: command.contactEmail }),
+  };
+  if (context.rules.instantPayments || booking.total === 0) {
+    return accept({ kind: "BookingConfirmed", id: booking.id, begun: paid }, booking.id);
+  }
+  if (!context.paymentsAvailable) return { kind: "payment_unavailable" };
+  return accept(
+    {
+      kind: "PaymentBegun",
+      id: booking.id,
+      attempt: (booking.payment?.attempt ?? 0) + 1,
+      deadlineAt: context.now + context.rules.payTtlMs,
+      lineMs: context.rules.payTtlMs,
+      ...paid,
+    },
+    booking.id,
+  );
+}
+
+export function decideSettlePayment(state: ShowState, command: SettlePayment, context: TurnContext): Decision {
+  const booking = state.bookings.get(command.bookingId);
+  const { outcome } = command;
+  // An unfinished payment is always in memory (S3), so an unknown booking has nothing left to settle.
+  if (booking?.payment === undefined || booking.payment.attempt !== command.attempt) return DONE;
+  const { id } = booking;
+  const { state: payment } = booking.payment;
+  switch (outcome.kind) {
+    case "authorised":
+      if (payment === "begun" || (payment === "voiding" && mayStillBook(state, booking))) {
+        return accept({ kind: "BookingConfirmed", id, reference: outcome.reference }, id);
+      }
+      return answer(booking, false);
+    case "declined":
+      if (payment === "voiding") return accept({ kind: "PaymentVoided", id }, id);
+      if (payment !== "begun") return answer(booking, false);
+      return accept({ kind: "PaymentDeclined", id, reason: outcome.reason, released: context.rules.releaseOnDecline }, id);
+    case "captured":
+      return payment === "authorised" ? accept({ kind: "PaymentCaptured", id }, id) : answer(booking, false);
+    case "capture_failed":
+      return payment === "authorised" && booking.status === "booked"
+        ? accept({ kind: "BookingCancelled", id, reason: "capture_failed" }, id)
+        : answer(booking, false);
+    case "voided":
+      return payment === "voiding" || payment === "refunding"
+        ? accept({ kind: "PaymentVoided", id }, id)
+        : answer(booking, false);
+    default:
+      return assertNever(outcome);
+  }
+}
+
+function mayStillBook(state: ShowState, booking: Booking): boolean {
+  return (
+    !state.terms.cancelled &&
+    !state.sessionSeats.has(booking.session) &&
+    booking.seats.every((seat) => state.seats[seat] === SEAT_FREE)
+  );
+}
+
+export function decideCancelBooking(state: ShowState, command: CancelBooking, context: TurnContext): Decision {
+  const booking = findBooking(state, command, context);
+  if (isDecision(booking)) return booking;
+  const prior = priorOf(state, command.operation, context);
+  if (prior === "unknown") return { kind: "fetch", booking: booking.id, operation: command.operation.id };
+  if (prior === "reused") return REUSED;
+  if (prior === "same" || booking.status === "cancelled") return answer(booking, true);
+  if (booking.status === "paying") return refuse({ code: "payment_in_progress" });
+  if (booking.status !== "booked") return refuse({ code: "hold_expired", status: booking.status });
+  const { id: operation, requestHash } = command.operation;
+  return accept({ kind: "BookingCancelled", id: booking.id, reason: "cancelled_by_holder", operation, requestHash }, booking.id);
+}

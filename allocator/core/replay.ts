@@ -1,0 +1,38 @@
+// Commands done twice. An operation's id is derived from (session, show, key), so whatever a key made before is found
+// by that id: as a booking, as an operation's record, or as the operation that began a payment.
+// R1: what is not in memory and not in the key index is new; what the index may have is looked up before deciding.
+
+import type { BookingId } from "../../shared/kernel/ids.ts";
+import type { Operation } from "../../shared/protocol/command.ts";
+import type { SessionId } from "../../shared/kernel/ids.ts";
+import { refuse, type Decision, type TurnContext } from "./decision.ts";
+import { bookingOf, type Booking, type ShowState } from "./state.ts";
+
+/** What a key made before: nothing, this same request, or something else (its fingerprint differs). */
+export type Prior = "new" | "same" | "reused" | "unknown";
+
+export function priorOf(state: ShowState, operation: Operation, context: TurnContext): Prior {
+  const held = bookingOf(state, operation.id);
+  if (held !== undefined) return held.requestHash === operation.requestHash ? "same" : "reused";
+  const record = state.operations.get(operation.id);
+  if (record !== undefined) return record.requestHash === operation.requestHash ? "same" : "reused";
+  return state.keys.mayHave(operation.id) && !context.looked ? "unknown" : "new";
+}
+
+export const REUSED: Decision = refuse({ code: "idempotency_key_reused" });
+
+/** The session's booking, or the decision that there is none to be had: fetch it first, or `not_found`. */
+export function findBooking(
+  state: ShowState,
+  command: { readonly session: SessionId; readonly bookingId: BookingId; readonly operation?: Operation },
+  context: TurnContext,
+): Booking | Decision {
+  const booking = state.bookings.get(command.bookingId);
+  if (booking === undefined && !context.looked) {
+    return { kind: "fetch", booking: command.bookingId, operation: command.operation?.id };
+  }
+  if (booking === undefined || booking.session !== command.session) return refuse({ code: "not_found" });
+  return booking;
+}
+
+export const isDecision = (found: Booking | Decision): found is Decision => "kind" in found;
