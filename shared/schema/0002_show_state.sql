@@ -4,7 +4,7 @@
 
 -- One row a server: the last moment it was written to. A gap is time in which nobody could do anything.
 CREATE TABLE cell (
-  only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
   alive_at timestamptz NOT NULL
 );
 INSERT INTO cell (alive_at) VALUES (clock_timestamp());
