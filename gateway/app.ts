@@ -1,0 +1,86 @@
+// The gateway's app: endpoints in, one Hono app out. Holds no state and starts nothing; main.ts gives it a server.
+// A route file registers itself by exporting a function of its dependencies that returns `Endpoint[]`; whoever wires
+// the gateway (main.ts, a test) hands those lists over. There is no middleware: http/serve.ts is the whole chain.
+
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Registry } from "prom-client";
+import type { Log } from "../shared/platform/log.ts";
+import { empty, type GatewayContext, type GatewayEnv, json } from "./http/answer.ts";
+import { type Endpoint, endpoint } from "./http/endpoint.ts";
+import { RequestMetrics } from "./http/metrics.ts";
+import { describeEndpoint, SESSION_SCHEME } from "./http/openapi.ts";
+import { notFound } from "./http/problem.ts";
+import { Server } from "./http/serve.ts";
+import type { Sessions } from "./http/session.ts";
+
+export interface GatewayDependencies {
+  readonly endpoints: readonly Endpoint[];
+  readonly sessions: Sessions;
+  readonly log: Log;
+  readonly metrics: Registry;
+  /** Wall clock, milliseconds. */
+  readonly clock: { now(): number };
+  readonly version: string;
+}
+
+export interface Gateway {
+  readonly app: OpenAPIHono<GatewayEnv>;
+}
+
+const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"] as const;
+
+export function createGateway(dependencies: GatewayDependencies): Gateway {
+  const app = new OpenAPIHono<GatewayEnv>();
+  const server = new Server({
+    sessions: dependencies.sessions,
+    log: dependencies.log,
+    metrics: new RequestMetrics(dependencies.metrics),
+    clock: dependencies.clock,
+  });
+  app.openAPIRegistry.registerComponent("securitySchemes", SESSION_SCHEME, {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "From `POST /v1/sessions`, or `usher token --scope admin`.",
+  });
+  for (const each of [...dependencies.endpoints, openApiEndpoint(app, dependencies.version)]) {
+    describeEndpoint(app, each);
+    app.on(each.method.toUpperCase(), each.path.replaceAll(/\{(\w+)\}/g, ":$1"), server.handlerOf(each));
+  }
+  app.notFound((c) => answerUnrouted(app, server, c));
+  return { app };
+}
+
+/** 404, or 405 with `Allow` when the path is known under other methods. */
+function answerUnrouted(app: OpenAPIHono<GatewayEnv>, server: Server, c: GatewayContext): Promise<Response> {
+  const allowed: string[] = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
+  if (allowed.length === 0) return server.respond(c, { ...notFound(), detail: "There is nothing at this address." });
+  if (allowed.includes("GET")) allowed.push("HEAD");
+  const headers = { Allow: allowed.join(", ") };
+  if (c.req.method === "OPTIONS") return server.respond(c, empty(204, headers));
+  return server.respond(c, { code: "method_not_allowed", detail: `Use ${headers.Allow}.`, headers });
+}
+
+/** The document is put together when first asked for: it costs tens of milliseconds, and starting should not. */
+function openApiEndpoint(app: OpenAPIHono<GatewayEnv>, version: string): Endpoint {
+  let text: string | undefined;
+  return endpoint({
+    method: "get",
+    path: "/openapi.json",
+    tag: "service",
+    summary: "This document",
+    access: "public",
+    idempotent: false,
+    answers: { 200: { description: "OpenAPI 3.1" } },
+    problems: [],
+    handle: () => {
+      text ??= JSON.stringify(
+        app.getOpenAPI31Document({
+          openapi: "3.1.0",
+          info: { title: "Usher", version, description: "Seat reservation that never sells a seat twice." },
+        }),
+      );
+      return { ...json(200, null, { "Cache-Control": "public, max-age=60" }), body: text };
+    },
+  });
+}

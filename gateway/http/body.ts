@@ -1,0 +1,88 @@
+// Reads a request's JSON body within its limit.
+// B1: no more than the limit is ever held. A declared length is judged before a byte is read and Node's parser keeps
+//     the sender to it; a body without one is counted as it comes.
+// B2: what is handed on is valid UTF-8, parsed, and free of what validation.ts refuses everywhere.
+
+import { isUtf8 } from "node:buffer";
+import type { GatewayContext } from "./answer.ts";
+import { headerOf } from "./headers.ts";
+import { type Problem, invalid } from "./problem.ts";
+import { valueFault } from "./validation.ts";
+
+export const BODY_LIMIT_BYTES = 16 * 1024;
+
+const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
+
+export type BodyResult = { readonly value: unknown } | { readonly problem: Problem };
+
+const tooLarge = (limitBytes: number): BodyResult => ({
+  problem: {
+    code: "body_too_large",
+    detail: `The body may have ${limitBytes} bytes; send less.`,
+    errors: [{ field: "body", message: `must not be longer than ${limitBytes} bytes` }],
+    // What is left of the body is not worth reading to reuse the connection.
+    headers: { Connection: "close" },
+  },
+});
+
+const malformed = (message: string): BodyResult => ({
+  problem: { code: "malformed_json", detail: `The body ${message}.`, errors: [{ field: "body", message }] },
+});
+
+/** `undefined` as value: there was no body. */
+export async function readJson(c: GatewayContext, limitBytes: number): Promise<BodyResult> {
+  const declared = headerOf(c, "content-length");
+  if (declared !== undefined && Number(declared) > limitBytes) return tooLarge(limitBytes);
+  const raw = declared === undefined ? await readCounted(c, limitBytes) : Buffer.from(await c.req.raw.arrayBuffer());
+  if (raw === undefined) return tooLarge(limitBytes);
+  if (raw.length === 0) return { value: undefined };
+  const type = headerOf(c, "content-type");
+  if (type === undefined || !JSON_MEDIA_TYPE.test(type)) {
+    return {
+      problem: {
+        code: "unsupported_media_type",
+        detail: "Send the body as JSON, with Content-Type: application/json.",
+        errors: [{ field: "Content-Type", message: "must be application/json" }],
+      },
+    };
+  }
+  return parse(raw);
+}
+
+function parse(raw: Buffer): BodyResult {
+  if (!isUtf8(raw)) return malformed("must be UTF-8");
+  const text = raw.toString("utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return malformed("must be well-formed JSON");
+  }
+  // A NUL or half a surrogate pair can come only as an escape: raw ones are not JSON, or not UTF-8. Depth is judged on
+  // the same walk; schemas descend only as far as they are written, so a deep value without escapes does no harm.
+  if (text.includes("\\u")) {
+    const fault = valueFault(value);
+    if (fault !== undefined) return { problem: invalid([fault]) };
+  }
+  return { value };
+}
+
+/** The whole body, or `undefined` when it is longer than the limit. */
+async function readCounted(c: GatewayContext, limitBytes: number): Promise<Buffer | undefined> {
+  const stream = c.req.raw.body;
+  if (stream === null) return Buffer.alloc(0);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(chunks);
+    size += value.length;
+    if (size > limitBytes) {
+      // Not awaited: a sender that never ends must not keep its answer.
+      reader.cancel().catch(() => undefined);
+      return undefined;
+    }
+    chunks.push(value);
+  }
+}

@@ -1,0 +1,262 @@
+// RFC 9457 problems: the only place that knows status numbers. Refusals and faults of shared/protocol/reply.ts come in,
+// `application/problem+json` goes out; each says what to do next.
+// R1: every code of the protocol has a row in `CODES`, or this file does not compile.
+// R2: a problem never carries what the server knows about itself: no stack, no query, no other session's data.
+// R3: seats are labels here; indices end at this border.
+
+import { assertNever } from "../../shared/kernel/assert.ts";
+import type { Fault, Refusal, RefusalCode } from "../../shared/protocol/reply.ts";
+import type { Answer } from "./answer.ts";
+import { rfc3339 } from "./rfc3339.ts";
+
+type HttpCode =
+  | "validation_failed"
+  | "malformed_json"
+  | "unsupported_media_type"
+  | "body_too_large"
+  | "idempotency_key_required"
+  | "idempotency_key_invalid"
+  | "unauthorized"
+  | "forbidden"
+  | "method_not_allowed"
+  | "conflict"
+  | "not_ready"
+  | "internal_error";
+
+export type ProblemCode = RefusalCode | Fault["code"] | HttpCode;
+
+export interface FieldError {
+  /** Where in the body, query or headers, e.g. `seat_ids.2` or `X-Idempotency-Key`. */
+  readonly field: string;
+  readonly message: string;
+}
+
+export interface Problem {
+  readonly code: ProblemCode;
+  /** What happened and what to do next, for the person who reads it. */
+  readonly detail: string;
+  readonly errors?: readonly FieldError[];
+  /** Labels. */
+  readonly seats?: readonly string[];
+  readonly free?: number;
+  readonly retryAfterS?: number;
+  /** Extension members beside the registered ones, already in the API's words. */
+  readonly more?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+interface CodeRow {
+  readonly status: number;
+  readonly title: string;
+  /** The very same request may succeed later without being changed. */
+  readonly retryable: boolean;
+}
+
+const row = (status: number, title: string): CodeRow => ({ status, title, retryable: false });
+const retryableRow = (status: number, title: string): CodeRow => ({ status, title, retryable: true });
+
+const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
+  not_found: row(404, "Not found"),
+  sales_closed: row(409, "Sales are closed"),
+  not_admitted: row(403, "Not admitted yet"),
+  hold_limit: row(409, "Too many seats for one session"),
+  show_full: row(409, "The show is full"),
+  waitlist_active: row(409, "People are waiting for these seats"),
+  retry_held: retryableRow(409, "Seats are held by others"),
+  seats_taken: row(409, "Seats are taken"),
+  single_gap: row(409, "A single seat would be left over"),
+  no_contiguous_block: row(409, "No adjacent seats"),
+  already_extended: row(409, "Already extended"),
+  hold_expired: row(410, "The hold is over"),
+  payment_in_progress: retryableRow(409, "A payment is in progress"),
+  payment_declined: row(402, "The payment was declined"),
+  already_booked: row(409, "Already booked"),
+  idempotency_key_reused: row(422, "The idempotency key was used for another request"),
+  store_unavailable: retryableRow(503, "The store does not answer"),
+  overloaded: retryableRow(503, "Too busy"),
+  payment_unavailable: retryableRow(503, "Payments are not possible now"),
+  show_quarantined: retryableRow(503, "The show is being checked"),
+  outcome_pending: retryableRow(503, "The outcome is not known yet"),
+  validation_failed: row(422, "The request is not valid"),
+  malformed_json: row(400, "The body is not JSON"),
+  unsupported_media_type: row(415, "The body must be JSON"),
+  body_too_large: row(413, "The body is too large"),
+  idempotency_key_required: row(400, "An idempotency key is required"),
+  idempotency_key_invalid: row(400, "The idempotency key is not valid"),
+  unauthorized: row(401, "A session is required"),
+  forbidden: row(403, "Not allowed"),
+  method_not_allowed: row(405, "Method not allowed"),
+  conflict: row(409, "Conflict"),
+  not_ready: retryableRow(503, "Not ready"),
+  internal_error: retryableRow(500, "Something went wrong here"),
+};
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+export const statusOf = (code: ProblemCode): number => CODES[code].status;
+
+/** `instance` is the path asked for; `requestId` is what to quote when asking for help. */
+export function problemAnswer(problem: Problem, instance: string, requestId: string): Answer {
+  const { status, title, retryable } = CODES[problem.code];
+  const body = {
+    type: `urn:usher:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.detail,
+    instance,
+    code: problem.code,
+    retryable,
+    request_id: requestId,
+    seats: problem.seats,
+    free: problem.free,
+    retry_after_s: problem.retryAfterS,
+    errors: problem.errors,
+    ...problem.more,
+  };
+  const headers =
+    problem.retryAfterS === undefined
+      ? problem.headers
+      : { ...problem.headers, "Retry-After": String(problem.retryAfterS) };
+  return { status, contentType: PROBLEM_TYPE, body: JSON.stringify(body), headers };
+}
+
+export const notFound = (what = "resource"): Problem => ({
+  code: "not_found",
+  detail: `There is no such ${what}, or it is not yours.`,
+});
+
+export const invalid = (errors: readonly FieldError[]): Problem => ({
+  code: "validation_failed",
+  detail: errors.map((error) => `${error.field}: ${error.message}`).join("; "),
+  errors,
+});
+
+export const invalidField = (field: string, message: string): Problem => invalid([{ field, message }]);
+
+/** Seconds for `Retry-After`: whole, at least one. */
+const retryAfterSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
+
+export function faultProblem(fault: Fault): Problem {
+  return {
+    code: fault.code,
+    detail: `${faultDetail(fault.code)}${outcomeDetail(fault.outcome)}`,
+    retryAfterS: retryAfterSeconds(fault.retryAfterMs),
+  };
+}
+
+function faultDetail(code: Fault["code"]): string {
+  switch (code) {
+    case "store_unavailable":
+      return "The store cannot be reached now; holds do not run out meanwhile.";
+    case "overloaded":
+      return "There are more requests than can be answered in time.";
+    case "payment_unavailable":
+      return "The payment gateway cannot be reached now; your hold stays as it was.";
+    case "show_quarantined":
+      return "This show is closed while its records are checked.";
+    case "outcome_pending":
+      return "The answer did not come in time.";
+    default:
+      return assertNever(code);
+  }
+}
+
+const outcomeDetail = (outcome: Fault["outcome"]): string =>
+  outcome === "none"
+    ? " Nothing was done; ask again later."
+    : " It may or may not have been done: ask again with the same idempotency key to learn which.";
+
+/** How long to wait before asking again when seats are held by others, and when a payment is under way. */
+const RETRY_HELD_S = 5;
+const RETRY_PAYING_S = 2;
+
+/** `labelOf`: the label of a seat index of the show that refused. */
+export function refusalProblem(refusal: Refusal, labelOf: (seat: number) => string): Problem {
+  const { code } = refusal;
+  switch (code) {
+    case "not_found":
+      return notFound("booking or show");
+    case "sales_closed":
+      return { code, detail: "This show is no longer on sale; choose another one." };
+    case "not_admitted":
+      return { code, detail: "This on-sale admits people in order; join its queue and come back when admitted." };
+    case "hold_limit":
+      return {
+        code,
+        detail: `A session may have 10 seats of a show; this one has ${refusal.held}. Release some or ask for fewer.`,
+        more: { held: refusal.held },
+      };
+    case "show_full":
+      return { code, free: refusal.free, detail: "So many seats can no longer be had; ask for fewer or another show." };
+    case "waitlist_active":
+      return { code, free: refusal.free, detail: "Others wait for these seats; join the waitlist of this show." };
+    case "retry_held":
+      return {
+        code,
+        free: refusal.free,
+        retryAfterS: RETRY_HELD_S,
+        detail: "Too few seats are free, but some are only held; try again soon, ask for fewer, or join the waitlist.",
+      };
+    case "seats_taken":
+      return {
+        code,
+        seats: refusal.seats.map(labelOf),
+        free: refusal.free,
+        detail: "The seats named are taken; choose others from the seat map.",
+      };
+    case "single_gap":
+      return {
+        code,
+        seats: refusal.block.map(labelOf),
+        more: { stranded: labelOf(refusal.stranded) },
+        detail: `Seat ${labelOf(refusal.stranded)} would be left alone; ${
+          refusal.block.length > 0 ? "take the seats named instead" : "choose other seats"
+        }.`,
+      };
+    case "no_contiguous_block":
+      return { code, free: refusal.free, detail: "So many adjacent seats are not free; ask without `contiguous`." };
+    default:
+      return bookingRefusalProblem(refusal);
+  }
+}
+
+type BookingRefusal = Extract<
+  Refusal,
+  {
+    code:
+      | "already_extended"
+      | "hold_expired"
+      | "payment_in_progress"
+      | "payment_declined"
+      | "already_booked"
+      | "idempotency_key_reused";
+  }
+>;
+
+function bookingRefusalProblem(refusal: BookingRefusal): Problem {
+  const { code } = refusal;
+  switch (code) {
+    case "already_extended":
+      return {
+        code,
+        more: { expires_at: rfc3339(refusal.expiresAt) },
+        detail: "A hold can be extended once; confirm it before it runs out.",
+      };
+    case "hold_expired":
+      return { code, more: { status: refusal.status }, detail: "This hold is over; lock seats again." };
+    case "payment_in_progress":
+      return { code, retryAfterS: RETRY_PAYING_S, detail: "This booking is being paid; read it to learn the outcome." };
+    case "payment_declined":
+      return {
+        code,
+        more: { reason: refusal.reason },
+        detail: "The payment was declined; lock seats again and pay by other means.",
+      };
+    case "already_booked":
+      return { code, detail: "This booking is paid; read it instead." };
+    case "idempotency_key_reused":
+      return { code, detail: "This key belongs to another request; use a new key for a new request." };
+    default:
+      return assertNever(refusal);
+  }
+}
