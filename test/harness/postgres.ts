@@ -83,7 +83,7 @@ export async function startTestPostgres(t: TestScope, options: TestPostgresOptio
   const admin = open("postgres").pool;
   const freshDatabase = async (): Promise<TestDatabase> => {
     const name = `test_${randomBytes(6).toString("hex")}`;
-    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE_DATABASE}`);
+    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE_DATABASE} STRATEGY file_copy`);
     return open(name);
   };
   return { ...(await freshDatabase()), server, dataDir, freshDatabase };
