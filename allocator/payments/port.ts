@@ -1,0 +1,50 @@
+// What the saga needs of a payment provider, in its own words. Adapters: stripe-adapter.ts, instant.ts.
+// G1: no call ever rejects; what is not known is said to be `unknown`.
+// G2: every call is safe to repeat. Asking about an unknown outcome *is* repeating the identical request: its
+//     idempotency key is `paymentKey(bookingId, attempt)`, so the provider does it once.
+// G3: an order of amount 0 never reaches a provider: it is authorised at once, with the reference FREE_REFERENCE.
+
+import type { BookingId } from "../../shared/kernel/ids.ts";
+
+export interface AuthoriseRequest {
+  readonly bookingId: BookingId;
+  /** Counts a booking's payments; a new attempt is a new payment, the same attempt the same. */
+  readonly attempt: number;
+  /** Minor units. */
+  readonly amount: number;
+  /** ISO 4217. */
+  readonly currency: string;
+  readonly paymentToken: string;
+  /** From the call to its answer, waiting for a connection included. */
+  readonly timeoutMs: number;
+}
+
+export type AuthoriseOutcome =
+  /** The money is reserved; `reference` captures or cancels it. */
+  | { readonly kind: "authorised"; readonly reference: string }
+  /** Definitely not: `reason` is the provider's code, e.g. `insufficient_funds`. */
+  | { readonly kind: "declined"; readonly reason: string }
+  /** It may have happened. Repeat the request to find out. */
+  | { readonly kind: "unknown" }
+  /** This call did nothing; an earlier one with the same key may have. */
+  | { readonly kind: "refused_now"; readonly retryAfterMs: number };
+
+/** `failed` is final: repeating it cannot succeed. */
+export type CaptureOutcome = "captured" | "failed" | "unknown";
+export type CancelOutcome = "cancelled" | "already_captured" | "failed" | "unknown";
+
+export interface PaymentGateway {
+  authorise(request: AuthoriseRequest): Promise<AuthoriseOutcome>;
+  capture(reference: string, idempotencyKey: string): Promise<CaptureOutcome>;
+  cancel(reference: string, idempotencyKey: string): Promise<CancelOutcome>;
+  /** Whether a call made now would be sent. */
+  available(): boolean;
+  /** When not available: how long until it is worth trying again. */
+  retryAfterMs(): number;
+  /** Ends what is under way as `unknown`; later calls are refused. */
+  close(): Promise<void>;
+}
+
+export const FREE_REFERENCE = "free";
+
+export const paymentKey = (bookingId: BookingId, attempt: number): string => `${bookingId}:${attempt}`;

@@ -1,0 +1,70 @@
+// The payment simulator as a process: `main.ts --port 0 --data DIR [--late-ms N]`, key in PAYMENT_KEY.
+// Prints one line of JSON {url, pid} when ready, and sends the same over IPC when it was forked. Ends in good order on
+// SIGTERM and SIGINT, and when the parent that forked it is gone: nothing is left behind by a killed parent.
+
+import { parseArgs } from "node:util";
+import { StartFault } from "../../shared/platform/start-fault.ts";
+import { type PaymentSimulatorOptions, SIMULATOR_KEY, startPaymentSimulator } from "./server.ts";
+
+const EXIT_BAD_USAGE = 78;
+
+function optionsOf(args: string[], env: NodeJS.ProcessEnv): PaymentSimulatorOptions {
+  const values = parse(args);
+  if (values.data === undefined) throw new StartFault("bad_usage", "Say where the ledger is: --data DIR.");
+  const apiKey = env["PAYMENT_KEY"] ?? SIMULATOR_KEY;
+  const port = wholeNumber("--port", values.port, 65_535);
+  const lateMs = values["late-ms"] === undefined ? {} : { lateMs: wholeNumber("--late-ms", values["late-ms"], 3_600_000) };
+  return { dataDir: values.data, port, apiKey, ...lateMs };
+}
+
+function parse(args: string[]): { port: string; data?: string; "late-ms"?: string } {
+  try {
+    return parseArgs({
+      args,
+      options: { port: { type: "string", default: "0" }, data: { type: "string" }, "late-ms": { type: "string" } },
+    }).values;
+  } catch (error) {
+    throw new StartFault("bad_usage", error instanceof Error ? error.message : String(error));
+  }
+}
+
+function wholeNumber(name: string, text: string, max: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value <= max) return value;
+  throw new StartFault("bad_usage", `${name} takes a whole number from 0 to ${max}, not "${text}".`);
+}
+
+/** Settles when the process is to end, with its exit code. */
+function endAsked(): Promise<number> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve(0));
+    process.on("disconnect", () => resolve(0));
+    if (process.send !== undefined && !process.connected) resolve(0);
+  });
+}
+
+async function main(): Promise<number> {
+  const asked = endAsked();
+  const simulator = await startPaymentSimulator(optionsOf(process.argv.slice(2), process.env));
+  const ready = { url: simulator.url, pid: process.pid };
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
+  if (process.connected) process.send?.(ready);
+  const code = await Promise.race([
+    asked,
+    simulator.broken.then((reason) => {
+      process.stderr.write(`payment simulator: ${String(reason)}\n`);
+      return 1;
+    }),
+  ]);
+  await simulator.close();
+  return code;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const known = error instanceof StartFault;
+  process.stderr.write(`payment simulator: ${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = known && error.code === "bad_usage" ? EXIT_BAD_USAGE : 1;
+}
+if (process.connected) process.disconnect();

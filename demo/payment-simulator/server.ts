@@ -1,0 +1,212 @@
+// The payment simulator: a server that speaks the subset of Stripe's PaymentIntents API that Usher uses, with a ledger
+// that survives kill -9. For the embedded default, for tests and for measurements; never for money. It binds to the
+// loopback interface. Routes, tokens and limits: README.md beside this file.
+// V1: no answer leaves before every record written so far is on disk, so nothing told can be forgotten.
+// V2: one process owns a data folder at a time.
+
+import { mkdir } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { parse as parseForm } from "node:querystring";
+import { type FolderLock, lockFolder } from "../../shared/platform/embedded-postgres/folder-lock.ts";
+import { fileFault, StartFault } from "../../shared/platform/start-fault.ts";
+import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
+import { Book, type LedgerRecord } from "./book.ts";
+import { HeldRequests } from "./held-requests.ts";
+import { LedgerFile } from "./ledger-file.ts";
+import { type ApiAnswer, PaymentApi } from "./payment-api.ts";
+import { writeLedger } from "./ledger-route.ts";
+import { errorReply, invalid, type Reply } from "./stripe-json.ts";
+
+/** The key the simulator accepts unless told another. It guards nothing. */
+export const SIMULATOR_KEY = "sk_test_usher_simulator";
+export const LATE_MS_DEFAULT = 5_000;
+const BODY_BYTES_MAX = 16 * 1024;
+const CONNECTIONS_MAX = 4_096;
+const KEEP_ALIVE_MS = 75_000;
+const REQUEST_MS_MAX = 10_000;
+const HEADERS_MS_MAX = 5_000;
+
+export interface PaymentSimulatorOptions {
+  /** Made when it does not exist. */
+  readonly dataDir: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly apiKey?: string;
+  readonly lateMs?: number;
+  readonly timers?: Timers;
+  readonly now?: () => number;
+}
+
+export interface PaymentSimulator {
+  readonly url: string;
+  /** Settles, with the reason, when the ledger can no longer be written; from then on every answer is a 500. */
+  readonly broken: Promise<unknown>;
+  /** Ends held requests and connections; everything answered is on disk. */
+  close(): Promise<void>;
+}
+
+/** Throws a StartFault when the folder is taken or damaged, or the port is. */
+export async function startPaymentSimulator(options: PaymentSimulatorOptions): Promise<PaymentSimulator> {
+  const lock = await takeFolder(options.dataDir);
+  let file: LedgerFile | undefined;
+  try {
+    const book = new Book();
+    file = await LedgerFile.open(join(options.dataDir, "ledger.jsonl"), (record) => book.apply(record as LedgerRecord));
+    const service = new Service(book, file, options);
+    const url = await service.listen(options.port);
+    const close = async () => {
+      await service.close();
+      await lock.release();
+    };
+    return { url, broken: file.broken, close };
+  } catch (error) {
+    await file?.close();
+    await lock.release();
+    throw error;
+  }
+}
+
+async function takeFolder(folder: string): Promise<FolderLock> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileFault(folder, error);
+  }
+  return lockFolder(folder);
+}
+
+/** Milliseconds since 1970. */
+const wallClock = (): number => Math.round(performance.timeOrigin + performance.now());
+
+class Service {
+  readonly #book: Book;
+  readonly #file: LedgerFile;
+  readonly #api: PaymentApi;
+  readonly #held: HeldRequests;
+  readonly #authorization: string;
+  readonly #server: Server;
+  #requests = 0;
+
+  constructor(book: Book, file: LedgerFile, options: PaymentSimulatorOptions) {
+    const timers = options.timers ?? systemTimers;
+    this.#book = book;
+    this.#file = file;
+    this.#api = new PaymentApi({ book, file, timers, now: options.now ?? wallClock, lateMs: options.lateMs ?? LATE_MS_DEFAULT });
+    this.#held = new HeldRequests(timers);
+    this.#authorization = `Bearer ${options.apiKey ?? SIMULATOR_KEY}`;
+    this.#server = createServer(
+      { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_MS_MAX, headersTimeout: HEADERS_MS_MAX, noDelay: true },
+      (request, response) => this.#receive(request, response),
+    );
+    this.#server.maxConnections = CONNECTIONS_MAX;
+  }
+
+  listen(port: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", (error) =>
+        reject(new StartFault("port_taken", `The payment simulator cannot listen on port ${port}: ${error.message}`, error)),
+      );
+      this.#server.listen(port, "127.0.0.1", () => {
+        resolve(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`);
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#api.close();
+    this.#held.close();
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    await this.#file.durable().catch(() => undefined);
+    this.#server.closeAllConnections();
+    await closed;
+    await this.#file.close();
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse): void {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= BODY_BYTES_MAX) chunks.push(chunk);
+    });
+    request.on("end", () => {
+      if (bytes > BODY_BYTES_MAX) return this.#send(response, invalid(`A body has at most ${BODY_BYTES_MAX} bytes.`));
+      this.#answer(request, chunks.length === 0 ? "" : Buffer.concat(chunks).toString("utf8"), response);
+    });
+  }
+
+  #answer(request: IncomingMessage, body: string, response: ServerResponse): void {
+    let answer: ApiAnswer | "ledger";
+    try {
+      answer = this.#route(request, body);
+    } catch (error) {
+      answer = errorReply(500, { type: "api_error", message: error instanceof Error ? error.message : String(error) });
+    }
+    if (answer === "never") this.#held.hold(response);
+    else if (answer === "ledger") this.#afterSync(response, () => writeLedger(this.#book, response));
+    else if (answer instanceof Promise) void answer.then((reply) => this.#reply(response, reply));
+    else this.#reply(response, answer);
+  }
+
+  #route(request: IncomingMessage, body: string): ApiAnswer | "ledger" {
+    const [path = "", query] = (request.url ?? "").split("?", 2);
+    const parts = path.split("/");
+    const route = `${request.method} ${parts.slice(1, 3).join("/")}/${parts.length > 3 ? ":id/" : ""}${parts[4] ?? ""}`;
+    if (route === "GET sim/health/") return this.#health();
+    if (route === "GET sim/ledger/") return "ledger";
+    if (request.headers.authorization !== this.#authorization) {
+      return errorReply(401, { type: "invalid_request_error", message: "Invalid API Key provided." });
+    }
+    const id = parts[3] ?? "";
+    const key = request.headers["idempotency-key"];
+    const form = { path, key: typeof key === "string" ? key : undefined, body: parseForm(body) };
+    switch (parts.length > 5 || query !== undefined ? "" : route) {
+      case "POST v1/payment_intents/":
+        return this.#api.create(form);
+      case "GET v1/payment_intents/:id/":
+        return this.#api.retrieve(id);
+      case "POST v1/payment_intents/:id/capture":
+        return this.#api.capture(id, form);
+      case "POST v1/payment_intents/:id/cancel":
+        return this.#api.cancel(id, form);
+      case "POST v1/refunds/":
+        return this.#api.refund(form);
+      default:
+        return errorReply(404, {
+          type: "invalid_request_error",
+          message: `Unrecognized request URL (${request.method}: ${path}).`,
+        });
+    }
+  }
+
+  #health(): Reply {
+    const { intentCount: intents, refundCount: refunds, processing } = this.#book;
+    return {
+      status: 200,
+      body: JSON.stringify({ status: "ok", intents, refunds, processing: processing.size, held: this.#held.size }),
+    };
+  }
+
+  #reply(response: ServerResponse, reply: Reply): void {
+    this.#afterSync(response, () => this.#send(response, reply));
+  }
+
+  #afterSync(response: ServerResponse, send: () => void): void {
+    this.#file.durable().then(send, () => {
+      this.#send(response, errorReply(500, { type: "api_error", message: "The ledger cannot be written." }));
+    });
+  }
+
+  #send(response: ServerResponse, reply: Reply): void {
+    if (response.destroyed) return;
+    response.writeHead(reply.status, {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(reply.body),
+      "request-id": `req_sim_${++this.#requests}`,
+      ...(reply.replayed === true ? { "idempotent-replayed": "true" } : {}),
+    });
+    response.end(reply.body);
+  }
+}
