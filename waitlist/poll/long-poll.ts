@@ -1,0 +1,48 @@
+// A version-aware wait: answers at once when there is news, else when there is, else after the wait with the present.
+// L1: subscribe, then read, then park: what happens after the reading wakes the poll (parking.ts, P1).
+// L2: a wake-up is only a hint: what is answered was read after it.
+
+import { type Place, type PollLot, WAIT_MAX_MS } from "./parking.ts";
+
+export interface LongPoll<T> {
+  /** What `PollLot.wake` is called with. */
+  readonly id: string;
+  /** Milliseconds, ≤ WAIT_MAX_MS; 0 reads once. */
+  readonly waitMs: number;
+  readonly read: () => Promise<T>;
+  /** `false` for what the client has already: only then it waits. */
+  readonly isNews: (value: T) => boolean;
+  /** Registers what to do when the client goes away; returns the way to take it back. */
+  readonly onGone: (leave: () => void) => () => void;
+}
+
+/** The present, or `undefined` when the lot is full. Once the client is gone the value is whatever was read last. */
+export async function longPoll<T>(
+  lot: PollLot,
+  clock: { now(): number },
+  poll: LongPoll<T>,
+): Promise<T | undefined> {
+  if (poll.waitMs <= 0) return poll.read();
+  const place = lot.enter(poll.id);
+  if (place === undefined) return undefined;
+  const forget = poll.onGone(() => place.leave());
+  try {
+    return await waitAt(place, clock, poll);
+  } finally {
+    forget();
+    place.leave();
+  }
+}
+
+async function waitAt<T>(place: Place, clock: { now(): number }, poll: LongPoll<T>): Promise<T> {
+  const until = clock.now() + poll.waitMs;
+  for (;;) {
+    const value = await poll.read();
+    const leftMs = Math.min(until - clock.now(), WAIT_MAX_MS);
+    if (leftMs <= 0 || poll.isNews(value)) return value;
+    const why = await place.rest(leftMs);
+    if (why === "gone" || why === "closing") return value;
+    // After a timeout too it is read again: the present may have moved without a message having come through.
+    if (why === "timeout") return poll.read();
+  }
+}
