@@ -14,7 +14,7 @@ import { findBinaries } from "./embedded-postgres/binaries.ts";
 import { prepareCluster, SUPERUSER } from "./embedded-postgres/cluster.ts";
 import { type FolderLock, lockFolder } from "./embedded-postgres/folder-lock.ts";
 import { clearLeftover, FAST_STOP_MAX_MS, IMMEDIATE_STOP_MAX_MS, readPidFile } from "./embedded-postgres/leftover.ts";
-import { chooseRunAs, childEnv, type RunAs } from "./embedded-postgres/run-as.ts";
+import { childEnv, chooseRunAs, type RunAs } from "./embedded-postgres/run-as.ts";
 import { serverArguments } from "./embedded-postgres/settings.ts";
 import type { Log } from "./log.ts";
 import { fileFault, StartFault } from "./start-fault.ts";

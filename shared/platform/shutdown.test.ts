@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import t from "tap";
 import { silentLog } from "./log.ts";
-import { createShutdown } from "./shutdown.ts";
+import { Shutdown } from "./shutdown.ts";
 import type { TimerHandle, Timers } from "./timers.ts";
 
 /** Timers that fire when told. */
@@ -24,7 +24,7 @@ function setUp() {
   const exits: number[] = [];
   const host = Object.assign(new EventEmitter(), { exit: (code: number) => void exits.push(code) });
   const { timers, fire } = handTimers();
-  const shutdown = createShutdown({ log: silentLog(), timers, host: host as never });
+  const shutdown = new Shutdown({ log: silentLog(), timers, host: host as never });
   return { exits, host, shutdown, fire };
 }
 

@@ -16,17 +16,6 @@ export interface Stoppable {
   readonly boundMs?: number;
 }
 
-export interface Shutdown {
-  /** Aborted when the end is asked for; a long start looks at it between its steps. */
-  readonly signal: AbortSignal;
-  /** Resolves with the reason when the end is asked for. */
-  readonly requested: Promise<string>;
-  request(reason: string): void;
-  add(part: Stoppable): void;
-  /** Stops everything that was added and lets go of the signals. Never rejects. */
-  run(): Promise<void>;
-}
-
 export interface ShutdownOptions {
   readonly log: Log;
   readonly timers: Timers;
@@ -37,57 +26,72 @@ export interface ShutdownOptions {
 const STOP_BOUND_MS = 10_000;
 const EXIT_FORCED = 1;
 
-export function createShutdown({ log, timers, host }: ShutdownOptions): Shutdown {
-  const parts: Stoppable[] = [];
-  const controller = new AbortController();
-  let resolveRequested: (reason: string) => void = () => undefined;
-  const requested = new Promise<string>((resolve) => {
-    resolveRequested = resolve;
-  });
+export class Shutdown {
+  /** Resolves with the reason when the end is asked for. */
+  readonly requested: Promise<string>;
+  readonly #log: Log;
+  readonly #timers: Timers;
+  readonly #host: ShutdownOptions["host"];
+  readonly #parts: Stoppable[] = [];
+  readonly #controller = new AbortController();
+  #resolveRequested: (reason: string) => void = () => undefined;
 
-  const request = (reason: string): void => {
-    if (controller.signal.aborted) return;
-    log.info({ reason }, "stopping");
-    controller.abort();
-    resolveRequested(reason);
+  constructor({ log, timers, host }: ShutdownOptions) {
+    this.#log = log;
+    this.#timers = timers;
+    this.#host = host;
+    this.requested = new Promise((resolve) => {
+      this.#resolveRequested = resolve;
+    });
+    host.on("SIGINT", this.#onSignal);
+    host.on("SIGTERM", this.#onSignal);
+  }
+
+  /** Aborted when the end is asked for; a long start looks at it between its steps. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  request(reason: string): void {
+    if (this.signal.aborted) return;
+    this.#log.info({ reason }, "stopping");
+    this.#controller.abort();
+    this.#resolveRequested(reason);
+  }
+
+  add(part: Stoppable): void {
+    this.#parts.push(part);
+  }
+
+  /** Stops everything that was added and lets go of the signals. Never rejects. */
+  async run(): Promise<void> {
+    this.request("end");
+    // A part stays in the list until it is stopped: a second signal must be able to force it.
+    for (let part = this.#parts.at(-1); part !== undefined; part = this.#parts.at(-1)) {
+      await this.#stopOne(part);
+      this.#parts.splice(this.#parts.indexOf(part), 1);
+    }
+    this.#host.off("SIGINT", this.#onSignal);
+    this.#host.off("SIGTERM", this.#onSignal);
+  }
+
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    if (!this.signal.aborted) return this.request(signal);
+    for (const part of this.#parts) part.force?.();
+    this.#host.exit(EXIT_FORCED);
   };
 
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (!controller.signal.aborted) return request(signal);
-    for (const part of parts) part.force?.();
-    host.exit(EXIT_FORCED);
-  };
-  host.on("SIGINT", onSignal);
-  host.on("SIGTERM", onSignal);
-
-  const stopOne = async (part: Stoppable): Promise<void> => {
+  async #stopOne(part: Stoppable): Promise<void> {
     const stopped = part.stop().then(
       () => "stopped" as const,
       (error: unknown) => {
-        log.error({ part: part.name, error }, "stopping failed");
+        this.#log.error({ part: part.name, error }, "stopping failed");
         return "failed" as const;
       },
     );
-    const outcome = await within(stopped, part.boundMs ?? STOP_BOUND_MS, () => "late" as const, timers);
-    log.debug({ part: part.name, outcome }, "stopped a part");
-    if (outcome === "late") log.error({ part: part.name }, "did not stop in time");
+    const outcome = await within(stopped, part.boundMs ?? STOP_BOUND_MS, () => "late" as const, this.#timers);
+    this.#log.debug({ part: part.name, outcome }, "stopped a part");
+    if (outcome === "late") this.#log.error({ part: part.name }, "did not stop in time");
     if (outcome !== "stopped") part.force?.();
-  };
-
-  return {
-    signal: controller.signal,
-    requested,
-    request,
-    add: (part) => void parts.push(part),
-    async run() {
-      request("end");
-      // A part stays in the list until it is stopped: a second signal must be able to force it.
-      for (let part = parts.at(-1); part !== undefined; part = parts.at(-1)) {
-        await stopOne(part);
-        parts.splice(parts.indexOf(part), 1);
-      }
-      host.off("SIGINT", onSignal);
-      host.off("SIGTERM", onSignal);
-    },
-  };
+  }
 }

@@ -9,10 +9,10 @@ import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { silentLog } from "../../shared/platform/log.ts";
-import { identityOf } from "../../shared/platform/embedded-postgres/process-facts.ts";
 import { clearLeftover } from "../../shared/platform/embedded-postgres/leftover.ts";
+import { identityOf } from "../../shared/platform/embedded-postgres/process-facts.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../shared/platform/embedded-postgres.ts";
+import { silentLog } from "../../shared/platform/log.ts";
 import { migrate } from "../../shared/platform/migrate.ts";
 import { createPool, type Pool } from "../../shared/platform/postgres.ts";
 import { systemCodeOf } from "../../shared/platform/start-fault.ts";

@@ -82,7 +82,11 @@ async function makeExecutable(files: readonly string[], name: string): Promise<v
       try {
         await chmod(file, 0o755);
       } catch (error) {
-        throw new StartFault("binaries_missing", `${file} of ${name} is missing or may not be run; run "npm ci".`, error);
+        throw new StartFault(
+          "binaries_missing",
+          `${file} of ${name} is missing or may not be run; run "npm ci".`,
+          error,
+        );
       }
     }
   }

@@ -34,7 +34,10 @@ export async function readPassword(folder: string): Promise<string> {
     return (await readFile(join(folder, "password"), "utf8")).trim();
   } catch (error) {
     if (systemCodeOf(error) !== "ENOENT") throw fileFault(folder, error);
-    throw new StartFault("password_missing", `The file ${join(folder, "password")} is missing; put it back from a copy.`);
+    throw new StartFault(
+      "password_missing",
+      `The file ${join(folder, "password")} is missing; put it back from a copy.`,
+    );
   }
 }
 

@@ -35,7 +35,8 @@ export async function chooseRunAs(binaries: Binaries, workDir: string): Promise<
     tried.push(`in a user namespace: ${failure}`);
   }
   const copied = await copyForOthers(binaries);
-  const others = owner.uid === 0 ? await serviceUsers() : [{ name: `uid ${owner.uid}`, uid: owner.uid, gid: owner.gid }];
+  const others =
+    owner.uid === 0 ? await serviceUsers() : [{ name: `uid ${owner.uid}`, uid: owner.uid, gid: owner.gid }];
   for (const { name, uid, gid } of others) {
     if (owner.uid === 0) await chown(workDir, uid, gid);
     const runAs = { ...direct(copied), user: { uid, gid } };
@@ -67,7 +68,12 @@ export function runToEnd(runAs: RunAs, program: string, args: readonly string[],
 
 /** A bare environment: PGDATA, PGPORT, PGOPTIONS or a locale of the caller's must not reach the server. */
 export function childEnv(binaries: Binaries): NodeJS.ProcessEnv {
-  return { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", TZ: "UTC", ...binaries.env };
+  return {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    LC_ALL: "C",
+    TZ: "UTC",
+    ...binaries.env,
+  };
 }
 
 function direct(binaries: Binaries): RunAs {
