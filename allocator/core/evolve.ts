@@ -156,7 +156,7 @@ function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun, a
     requestHash: event.requestHash,
   };
   standInLine(state, booking);
-  state.keys.add(event.operation, at);
+  remember(state, event.operation, event.requestHash, at, booking.id);
 }
 
 function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at: number): void {
@@ -183,7 +183,7 @@ function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at
       operation,
       requestHash,
     };
-    state.keys.add(operation, at);
+    remember(state, operation, requestHash, at, booking.id);
   } else {
     setPayment(booking, event.reference === undefined ? { state: "captured" } : { state: "authorised", reference: event.reference });
   }

@@ -59,8 +59,9 @@ CREATE TABLE booking (
   currency text NOT NULL,
   created_at bigint NOT NULL,
   expires_at bigint NOT NULL,
-  -- the moment the server acts on; expires_at + grace for a hold
-  deadline_at bigint NOT NULL,
+  -- the server acts on a hold at expires_at + grace_ms; it stands in the line of deadlines that are line_ms long
+  grace_ms bigint NOT NULL,
+  line_ms bigint NOT NULL,
   booked_at bigint,
   reason text,
   extended boolean NOT NULL,

@@ -1,0 +1,21 @@
+// A claimed show's rows into the core's state.
+
+import { SEAT_FREE } from "../../shared/protocol/reply.ts";
+import type { Hall } from "../core/hall.ts";
+import { enlist, newShow, setSeat, type ShowState } from "../core/state.ts";
+import type { ClaimedShow } from "../journal/journal.ts";
+import { seatStatuses } from "./seat-text.ts";
+
+/** The state its former owner left, up to the claimed sequence. */
+export function loadShow(claimed: ClaimedShow, hall: Hall): ShowState {
+  const state = newShow(claimed.showId, hall, claimed.terms);
+  state.seq = claimed.seq;
+  state.lastAt = claimed.lastAt;
+  state.outageId = claimed.outageId;
+  for (const [seat, status] of seatStatuses(claimed.seats).entries()) {
+    if (status !== SEAT_FREE) setSeat(state, seat, status);
+  }
+  for (const booking of claimed.bookings) enlist(state, booking);
+  for (const operation of claimed.operationIds) state.keys.add(operation, claimed.lastAt);
+  return state;
+}

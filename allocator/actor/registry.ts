@@ -1,0 +1,239 @@
+// The shows this node owns: activates each once, hands it its commands, lets idle ones go.
+// Z1: a show is loading or live, never twice: commands that come while it loads wait in its mailbox, bounded.
+// Z2: nothing is loaded and no turn is taken while the store is away (see store-watch.ts).
+// Z3: a show that the store refused (`conflict`) is quarantined: it answers a fault and is not loaded again by this
+//     process. Somebody must look (`usher audit`).
+
+import type { ShowId } from "../../shared/kernel/ids.ts";
+import type { Fault, Reply } from "../../shared/protocol/reply.ts";
+import type { Log } from "../../shared/platform/log.ts";
+import type { Timers } from "../../shared/platform/timers.ts";
+import type { ShowCommand } from "../core/command.ts";
+import type { Rules } from "../core/decision.ts";
+import { compileHall, type Hall } from "../core/hall.ts";
+import type { Booking } from "../core/state.ts";
+import { Batcher } from "../journal/batcher.ts";
+import type { GroupCommit } from "../journal/group-commit.ts";
+import type { ClaimedShow, ClaimOutcome, Journal, Lease } from "../journal/journal.ts";
+import type { ShowUpdate } from "../../shared/protocol/reply.ts";
+import { DeadlineTimer } from "./deadline-timer.ts";
+import { loadShow } from "./load-show.ts";
+import { AGAIN, ShowActor, type ActorSurroundings, type Answer, type DeathCause } from "./show-actor.ts";
+
+/** Commands a loading show keeps waiting. */
+const MAILBOX_MAX = 10_000;
+const CLAIM_BATCH_MAX = 500;
+const FENCE_BATCH_MAX = 2_000;
+/** Idle shows kept in memory; the one idle longest goes first. */
+const SHOWS_MAX = 100_000;
+const LAYOUTS_MAX = 5_000;
+const STORE_AWAY_RETRY_MS = 200;
+/** A show whose turns keep failing is not loaded for ever. */
+const BUGS_MAX = 5;
+const BUG_RETRY_MS = 1_000;
+
+export interface RegistryOptions {
+  readonly journal: Journal;
+  readonly commits: GroupCommit;
+  readonly timers: Timers;
+  readonly now: () => number;
+  readonly rules: Rules;
+  readonly log: Log;
+  readonly isStoreOpen: () => boolean;
+  readonly paymentsAvailable: () => boolean;
+  readonly onCommitted: (update: ShowUpdate) => void;
+  readonly onUnfinished: (bookings: readonly Booking[]) => void;
+}
+
+type Waiting = (actor: ShowActor | Reply | typeof AGAIN) => void;
+type Slot = { readonly kind: "loading"; readonly mailbox: Waiting[] } | { readonly kind: "live"; readonly actor: ShowActor };
+
+export class Registry {
+  readonly #options: RegistryOptions;
+  /** Least recently asked first. */
+  readonly #slots = new Map<ShowId, Slot>();
+  readonly #quarantined = new Set<ShowId>();
+  readonly #bugs = new Map<ShowId, number>();
+  readonly #halls = new Map<string, Promise<Hall>>();
+  readonly #claims: Batcher<ShowId, ClaimOutcome>;
+  readonly #fences: Batcher<Lease, boolean>;
+  readonly #deadlines: DeadlineTimer;
+  readonly #around: ActorSurroundings;
+
+  constructor(options: RegistryOptions) {
+    const { journal, timers } = options;
+    this.#options = options;
+    this.#claims = new Batcher({ ask: (showIds) => this.#claim(showIds), batchMax: CLAIM_BATCH_MAX, batchesAtOnceMax: 2, timers });
+    this.#fences = new Batcher({
+      ask: async (leases) => {
+        const standing = await journal.fence(leases);
+        return leases.map((lease) => standing.has(lease.showId));
+      },
+      batchMax: FENCE_BATCH_MAX,
+      batchesAtOnceMax: 1,
+      timers,
+    });
+    this.#deadlines = new DeadlineTimer({ timers, now: options.now, wake: (showId) => this.#tick(showId) });
+    this.#around = this.#surroundings();
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** One command to one show; `reply` is called once. `AGAIN`: the show has to be loaded anew, ask again. */
+  take(showId: ShowId, command: ShowCommand | "ReadSeatMap", reply: (answer: Answer) => void): void {
+    if (!this.#options.isStoreOpen()) return reply(fault("store_unavailable"));
+    this.#withActor(showId, (actor) => {
+      if (!(actor instanceof ShowActor)) reply(actor);
+      else if (command === "ReadSeatMap") actor.readSeatMap(reply);
+      else actor.take(command, reply);
+    });
+  }
+
+  /** Loads these shows now, in bulk: what a takeover does with the active ones. */
+  activate(showIds: readonly ShowId[]): void {
+    for (const showId of showIds) this.#withActor(showId, () => undefined);
+  }
+
+  /** Ends every actor; each show is claimed and loaded anew when it is next asked. Commits under way still count. */
+  dropAll(): void {
+    for (const slot of [...this.#slots.values()]) if (slot.kind === "live") slot.actor.die("dropped");
+  }
+
+  /** No more turns by deadline. Commits under way are the group commit's. */
+  stop(): void {
+    this.#deadlines.stop();
+  }
+
+  #surroundings(): ActorSurroundings {
+    const { journal, commits, now, rules, paymentsAvailable, onCommitted, onUnfinished } = this.#options;
+    return {
+      now,
+      rules,
+      paymentsAvailable,
+      ready: (participant) => commits.ready(participant),
+      isOwner: (showId, epoch) => this.#fences.ask({ showId, epoch }),
+      cold: (query) => journal.cold(query),
+      onCommitted,
+      onUnfinished,
+      onDead: (showId, cause, error) => this.#onDead(showId, cause, error),
+      onDeadline: (showId, at) => this.#deadlines.plan(showId, at),
+    };
+  }
+
+  #withActor(showId: ShowId, then: Waiting): void {
+    const slot = this.#slots.get(showId);
+    if (slot?.kind === "live") {
+      // Moves it behind the others: the Map's order is that of the last asking.
+      this.#slots.delete(showId);
+      this.#slots.set(showId, slot);
+      return then(slot.actor);
+    }
+    if (this.#quarantined.has(showId)) return then(fault("show_quarantined"));
+    if (slot?.kind === "loading") {
+      if (slot.mailbox.length >= MAILBOX_MAX) return then(fault("overloaded"));
+      slot.mailbox.push(then);
+      return;
+    }
+    const loading: Slot = { kind: "loading", mailbox: [then] };
+    this.#slots.set(showId, loading);
+    this.#passivate();
+    void this.#load(showId, loading.mailbox);
+  }
+
+  async #load(showId: ShowId, mailbox: Waiting[]): Promise<void> {
+    let found: ShowActor | Reply | typeof AGAIN;
+    try {
+      const claimed = await this.#claims.ask(showId);
+      if (claimed === "unknown_show") found = { kind: "refused", refusal: { code: "not_found" } };
+      else if (claimed === "newer_view") found = AGAIN;
+      else found = this.#open(claimed, await this.#hall(claimed.layoutId));
+    } catch (error) {
+      this.#options.log.warn({ show_id: showId, reason: String(error) }, "show could not be loaded");
+      found = fault("store_unavailable");
+    }
+    // A bug in its first turn has ended it already.
+    if (found instanceof ShowActor && found.isDead) found = AGAIN;
+    if (found instanceof ShowActor) this.#slots.set(showId, { kind: "live", actor: found });
+    else this.#slots.delete(showId);
+    for (const then of mailbox) then(found);
+  }
+
+  /** The actor of a claimed show, with what must be recorded before anything else happens. */
+  #open(claimed: ClaimedShow, hall: Hall): ShowActor {
+    const state = loadShow(claimed, hall);
+    const { missedOutages } = claimed;
+    const mustMove = missedOutages.byMs > 0 && state.deadlines.size > 0;
+    if (!mustMove) state.outageId = missedOutages.lastId;
+    const actor = new ShowActor(state, claimed.epoch, this.#around);
+    if (mustMove) {
+      actor.take({ kind: "MoveDeadlines", byMs: missedOutages.byMs, outageId: missedOutages.lastId }, () => undefined);
+    }
+    if (JSON.stringify(claimed.terms) !== JSON.stringify(claimed.catalogueTerms)) {
+      actor.take({ kind: "ChangeTerms", terms: claimed.catalogueTerms }, () => undefined);
+    }
+    this.#deadlines.plan(claimed.showId, actor.nextDeadlineAt());
+    const unfinished = actor.unfinished();
+    if (unfinished.length > 0) this.#options.onUnfinished(unfinished);
+    return actor;
+  }
+
+  async #claim(showIds: readonly ShowId[]): Promise<ClaimOutcome[]> {
+    const outcomes = await this.#options.journal.claim(showIds);
+    return showIds.map((showId) => outcomes.get(showId) ?? "unknown_show");
+  }
+
+  #hall(layoutId: string): Promise<Hall> {
+    const known = this.#halls.get(layoutId);
+    if (known !== undefined) return known;
+    const hall = this.#options.journal.layout(layoutId).then(compileHall);
+    this.#halls.set(layoutId, hall);
+    // A failed reading must not be remembered.
+    hall.catch(() => this.#halls.delete(layoutId));
+    const oldest = this.#halls.keys().next().value;
+    if (this.#halls.size > LAYOUTS_MAX && oldest !== undefined) this.#halls.delete(oldest);
+    return hall;
+  }
+
+  #tick(showId: ShowId): void {
+    if (!this.#options.isStoreOpen()) {
+      // Nothing is settled now; look again when the store may be back.
+      this.#deadlines.plan(showId, this.#options.now() + STORE_AWAY_RETRY_MS);
+      return;
+    }
+    const slot = this.#slots.get(showId);
+    // An actor that ended is loaded again: somebody may hold seats in its show.
+    if (slot === undefined) return this.activate([showId]);
+    if (slot.kind === "loading") return;
+    slot.actor.take({ kind: "Tick" }, () => undefined);
+    this.#deadlines.plan(showId, slot.actor.nextDeadlineAt());
+  }
+
+  #onDead(showId: ShowId, cause: DeathCause, error: unknown): void {
+    const slot = this.#slots.get(showId);
+    if (slot?.kind === "live") this.#slots.delete(showId);
+    if (cause === "bug") this.#options.log.error({ show_id: showId, err: error }, "a turn failed an assertion");
+    else if (cause !== "dropped") this.#options.log.warn({ show_id: showId, cause }, "actor ended");
+    const bugs = (this.#bugs.get(showId) ?? 0) + (cause === "bug" ? 1 : 0);
+    if (bugs > 0) this.#bugs.set(showId, bugs);
+    if (cause === "conflict" || bugs >= BUGS_MAX) {
+      this.#quarantined.add(showId);
+      this.#options.log.error({ show_id: showId, cause }, "show is quarantined: run the audit");
+      return;
+    }
+    // Somebody may hold seats in it: load it again, so that its deadlines are kept.
+    this.#deadlines.plan(showId, this.#options.now() + bugs * BUG_RETRY_MS);
+  }
+
+  #passivate(): void {
+    if (this.#slots.size <= SHOWS_MAX) return;
+    for (const [showId, slot] of this.#slots) {
+      if (slot.kind !== "live" || !slot.actor.isIdle()) continue;
+      this.#slots.delete(showId);
+      return;
+    }
+  }
+}
+
+const fault = (code: Fault["code"]): Reply => ({ kind: "fault", fault: { code, outcome: "none", retryAfterMs: 1_000 } });

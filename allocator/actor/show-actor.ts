@@ -1,0 +1,308 @@
+// One show's actor: its turns, and the gate their answers leave by.
+// O1: state moves at once, answers wait: a reply leaves only when every event before it is committed.
+// O2: a reply with nothing uncommitted before it waits for a fence check begun after its turn, so that a deposed owner
+//     cannot answer from a dead past.
+// O3: a commit that fails, or whose outcome is unknown, ends the actor. Nothing is ever patched: the show is claimed
+//     and loaded anew, and whoever waited asks again with the same key.
+// O4: nothing awaits between a turn's decision and its place in the batch.
+
+import { assertNever } from "../../shared/kernel/assert.ts";
+import { showOf, type BookingId, type OperationId, type ShowId } from "../../shared/kernel/ids.ts";
+import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
+import type { ShowCommand } from "../core/command.ts";
+import type { Decision, Rules } from "../core/decision.ts";
+import { isLive, isUnfinished, viewOf, type Booking, type ShowState } from "../core/state.ts";
+import { takeTurn, type Turn } from "../core/turn.ts";
+import type { Participant } from "../journal/group-commit.ts";
+import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../journal/journal.ts";
+import { Batch } from "./batch.ts";
+import { seatText } from "./seat-text.ts";
+
+/** What an actor answers when its show has to be claimed and loaded anew: ask again, with the same key. */
+export const AGAIN = Symbol("again");
+export type Answer = Reply | typeof AGAIN;
+
+/** Answers that have not left yet, at most: past that the show is overloaded. */
+export const UNANSWERED_MAX = 20_000;
+
+/** `dropped`: its registry ended it, e.g. after an outage. */
+export type DeathCause = Exclude<CommitOutcome, "committed"> | "bug" | "dropped";
+
+export interface ActorSurroundings {
+  readonly now: () => number;
+  readonly rules: Rules;
+  readonly paymentsAvailable: () => boolean;
+  /** Asks for a commit; the actor is then sealed and settled (G1). */
+  readonly ready: (participant: Participant) => void;
+  readonly isOwner: (showId: ShowId, epoch: number) => Promise<boolean>;
+  readonly cold: (query: ColdQuery) => Promise<ColdRows>;
+  /** A committed change, before its replies leave. */
+  readonly onCommitted: (update: ShowUpdate) => void;
+  /** Bookings whose payment somebody has to drive on; their present, committed images. */
+  readonly onUnfinished: (bookings: readonly Booking[]) => void;
+  /** The actor is dead: forget it. `conflict`: the store refused its turns, so it must not be loaded again. */
+  readonly onDead: (showId: ShowId, cause: DeathCause, error?: unknown) => void;
+  readonly onDeadline: (showId: ShowId, at: number) => void;
+}
+
+export class ShowActor implements Participant {
+  readonly #state: ShowState;
+  readonly #epoch: number;
+  readonly #around: ActorSurroundings;
+  #open: Batch | undefined;
+  #inFlight: Batch | undefined;
+  #inFlightUpdate: ShowUpdate | undefined;
+  #isDead = false;
+  #unanswered = 0;
+  /** Cold rows that commands are waiting for or working on: not evicted meanwhile. */
+  readonly #pinned = new Map<string, number>();
+
+  constructor(state: ShowState, epoch: number, around: ActorSurroundings) {
+    this.#state = state;
+    this.#epoch = epoch;
+    this.#around = around;
+  }
+
+  get showId(): ShowId {
+    return this.#state.showId;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /** Nothing uncommitted, nothing unanswered and nothing that ends by itself: may be dropped from memory. */
+  isIdle(): boolean {
+    return (
+      this.#open === undefined &&
+      this.#inFlight === undefined &&
+      this.#unanswered === 0 &&
+      this.#state.deadlines.size === 0 &&
+      this.#state.bookings.size === 0
+    );
+  }
+
+  /** One turn. `reply` is called once, when the answer may leave. */
+  take(command: ShowCommand, reply: (answer: Answer) => void): void {
+    if (this.#unanswered >= UNANSWERED_MAX) return reply(overloaded());
+    this.#takeTurn(command, false, this.#counted(reply));
+  }
+
+  /** The seat map as it is now; waits for the gate like any other answer. */
+  readSeatMap(reply: (answer: Answer) => void): void {
+    if (this.#unanswered >= UNANSWERED_MAX) return reply(overloaded());
+    const counted = this.#counted(reply);
+    const turn = this.#turn({ kind: "Tick" }, false);
+    if (turn === undefined) return counted(AGAIN);
+    const { showId, seq, seats } = this.#state;
+    const snapshot = { showId, epoch: this.#epoch, version: seq, status: seatText(seats), queued: 0 };
+    this.#gate({ kind: "snapshot", snapshot }, counted);
+  }
+
+  /** Ends the actor: what is committed stays, what is not never was. */
+  die(cause: DeathCause, error?: unknown): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    const open = this.#open;
+    this.#open = undefined;
+    this.#around.onDead(this.showId, cause, error);
+    for (const settle of open?.waiting ?? []) settle(false);
+  }
+
+  seal(): CommitEntry | undefined {
+    const batch = this.#open;
+    if (batch === undefined) return undefined;
+    this.#open = undefined;
+    this.#inFlight = batch;
+    this.#inFlightUpdate = batch.toUpdate(this.#state, this.#epoch);
+    return batch.toEntry(this.#state, this.#epoch);
+  }
+
+  settled(outcome: CommitOutcome): void {
+    const batch = this.#inFlight;
+    const update = this.#inFlightUpdate;
+    this.#inFlight = undefined;
+    this.#inFlightUpdate = undefined;
+    if (batch === undefined || update === undefined) return;
+    if (outcome !== "committed") {
+      this.die(outcome);
+      for (const settle of batch.waiting) settle(false);
+      return;
+    }
+    this.#around.onCommitted(update);
+    for (const settle of batch.waiting) settle(true);
+    if (this.#isDead) return;
+    const unfinished = this.#unfinishedOf(batch);
+    if (unfinished.length > 0) this.#around.onUnfinished(unfinished);
+    for (const id of batch.bookings) this.#evict(id);
+    for (const id of batch.operations) this.#evictOperation(id);
+    for (const id of batch.paymentOperations) this.#evictOperation(id);
+    if (this.#open !== undefined) this.#around.ready(this);
+  }
+
+  /** Bookings found at load whose payment somebody has to drive on. */
+  unfinished(): Booking[] {
+    return [...this.#state.bookings.values()].filter((booking) => isUnfinished(booking.payment)).map((booking) => ({ ...booking }));
+  }
+
+  /** The show's next deadline, or `Infinity`. */
+  nextDeadlineAt(): number {
+    return this.#state.deadlines.nextAt();
+  }
+
+  #unfinishedOf(batch: Batch): Booking[] {
+    const found: Booking[] = [];
+    for (const id of batch.bookings) {
+      const booking = this.#state.bookings.get(id);
+      if (booking !== undefined && isUnfinished(booking.payment)) found.push({ ...booking });
+    }
+    return found;
+  }
+
+  #counted(reply: (answer: Answer) => void): (answer: Answer) => void {
+    this.#unanswered += 1;
+    return (answer) => {
+      this.#unanswered -= 1;
+      reply(answer);
+    };
+  }
+
+  #takeTurn(command: ShowCommand, looked: boolean, reply: (answer: Answer) => void): void {
+    const turn = this.#turn(command, looked);
+    if (turn === undefined) return reply(AGAIN);
+    if (turn.decision.kind === "fetch") {
+      void this.#fetch(turn.decision, command, reply);
+      return;
+    }
+    this.#gate(this.#replyFor(command, turn.decision), reply);
+  }
+
+  /** `undefined`: the actor is dead, or a bug just ended it. */
+  #turn(command: ShowCommand, looked: boolean): Turn | undefined {
+    if (this.#isDead) return undefined;
+    const { now, rules, paymentsAvailable } = this.#around;
+    let turn: Turn;
+    try {
+      turn = takeTurn(this.#state, command, { now: now(), rules, paymentsAvailable: paymentsAvailable(), looked });
+    } catch (error) {
+      // The state may be half changed: it dies with its actor.
+      this.die("bug", error);
+      return undefined;
+    }
+    if (turn.events.length === 0) return turn;
+    this.#open ??= new Batch();
+    this.#open.add(turn, this.#state);
+    if (this.#inFlight === undefined) this.#around.ready(this);
+    this.#around.onDeadline(this.showId, this.#state.deadlines.nextAt());
+    return turn;
+  }
+
+  #replyFor(command: ShowCommand, decision: Exclude<Decision, { kind: "fetch" }>): Reply {
+    switch (decision.kind) {
+      case "accept": {
+        const booking = decision.about === undefined ? undefined : this.#state.bookings.get(decision.about);
+        if (booking !== undefined) return { kind: "booking", booking: viewOf(this.#state, booking), replayed: false };
+        return "seats" in command ? { kind: "seats", seats: command.seats } : { kind: "done" };
+      }
+      case "answer":
+        return { kind: "booking", booking: viewOf(this.#state, decision.booking), replayed: decision.replayed };
+      case "done":
+        return "seats" in command ? { kind: "seats", seats: command.seats } : { kind: "done" };
+      case "refuse":
+        return { kind: "refused", refusal: decision.refusal };
+      case "payment_unavailable":
+        return { kind: "fault", fault: { code: "payment_unavailable", outcome: "none", retryAfterMs: 5_000 } };
+      default:
+        return assertNever(decision);
+    }
+  }
+
+  /** Lets the answer leave when everything before it is committed (O1), or this owner is proven to be one (O2). */
+  #gate(answer: Reply, reply: (answer: Answer) => void): void {
+    if (this.#open !== undefined) {
+      this.#open.waiting.push((isCommitted) => reply(isCommitted ? answer : AGAIN));
+      return;
+    }
+    void this.#gateByFence(answer, reply);
+  }
+
+  async #gateByFence(answer: Reply, reply: (answer: Answer) => void): Promise<void> {
+    // The commit under way began before this turn: it proves what the answer rests on, the fence that it still stands.
+    const committed =
+      this.#inFlight === undefined
+        ? Promise.resolve(true)
+        : new Promise<boolean>((resolve) => this.#inFlight?.waiting.push(resolve));
+    let isOwner = false;
+    try {
+      isOwner = await this.#around.isOwner(this.showId, this.#epoch);
+    } catch {
+      return reply(AGAIN);
+    }
+    if (!isOwner) this.die("fenced");
+    reply(isOwner && (await committed) ? answer : AGAIN);
+  }
+
+  async #fetch(
+    { booking, operation }: { booking: BookingId | undefined; operation: OperationId | undefined },
+    command: ShowCommand,
+    reply: (answer: Answer) => void,
+  ): Promise<void> {
+    const pins = [booking, operation].filter((id) => id !== undefined);
+    for (const id of pins) this.#pinned.set(id, (this.#pinned.get(id) ?? 0) + 1);
+    let rows: ColdRows;
+    try {
+      const own = booking !== undefined && showOf(booking) !== this.showId ? undefined : booking;
+      rows = await this.#around.cold({ showId: this.showId, booking: own, operation });
+    } catch {
+      this.#unpin(pins);
+      return reply(AGAIN);
+    }
+    if (!this.#isDead) this.#warm(rows, operation);
+    try {
+      this.#takeTurn(command, true, reply);
+    } finally {
+      this.#unpin(pins);
+      for (const row of [rows.booking, rows.operationBooking]) if (row !== undefined) this.#evict(row.id);
+      if (operation !== undefined) this.#evictOperation(operation);
+    }
+  }
+
+  /** Puts rows that were read into the state, unless it has newer ones by now. */
+  #warm({ booking, operation, operationBooking }: ColdRows, asked: OperationId | undefined): void {
+    for (const row of [booking, operationBooking]) {
+      // A live row that is not in memory can only be older than its end, which this actor committed and evicted.
+      if (row !== undefined && !isLive(row) && !this.#state.bookings.has(row.id)) this.#state.bookings.set(row.id, row);
+    }
+    if (operation !== undefined && !this.#state.operations.has(operation.id)) this.#state.operations.set(operation.id, operation);
+    // A payment's operation is in its booking's row; the turn finds it as a record of its own.
+    const paid = operationBooking?.payment;
+    if (operationBooking === undefined || paid === undefined || asked === undefined || paid.operation !== asked) return;
+    if (!this.#state.operations.has(asked)) {
+      const record = { id: asked, requestHash: paid.requestHash, at: operationBooking.createdAt, subject: operationBooking.id };
+      this.#state.operations.set(asked, record);
+    }
+  }
+
+  #unpin(ids: readonly string[]): void {
+    for (const id of ids) {
+      const count = (this.#pinned.get(id) ?? 1) - 1;
+      if (count === 0) this.#pinned.delete(id);
+      else this.#pinned.set(id, count);
+    }
+  }
+
+  /** Forgets a booking whose end is in the table and that nobody is asking about. */
+  #evict(id: BookingId): void {
+    const booking = this.#state.bookings.get(id);
+    if (booking === undefined || isLive(booking) || isUnfinished(booking.payment)) return;
+    if (this.#pinned.has(id) || this.#open?.bookings.has(id) || this.#inFlight?.bookings.has(id)) return;
+    this.#state.bookings.delete(id);
+  }
+
+  #evictOperation(id: OperationId): void {
+    if (this.#pinned.has(id) || this.#open?.namesOperation(id) || this.#inFlight?.namesOperation(id)) return;
+    this.#state.operations.delete(id);
+  }
+}
+
+const overloaded = (): Reply => ({ kind: "fault", fault: { code: "overloaded", outcome: "none", retryAfterMs: 1_000 } });

@@ -1,0 +1,201 @@
+// Claim and load: how a node becomes a show's owner and finds what its former owner left.
+// A1: the claim raises the epoch first; from then on no earlier owner can write, so whatever is read afterwards is
+//     final up to the claimed sequence. It waits for a commit under way and then sees it.
+// A2: a claim by an older view than the row's fails, so that two nodes with different views cannot steal in turn.
+// A3: a show without a lease gets one, with `ShowOpened` as the first row of its log.
+
+import type { OperationId, ShowId } from "../../shared/kernel/ids.ts";
+import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import type { ShowEvent } from "../core/event.ts";
+import { KEY_PERIOD_MS } from "../core/key-index.ts";
+import type { Booking } from "../core/state.ts";
+import type { ClaimOutcome } from "./journal.ts";
+import type { PostgresJournalOptions } from "./postgres-journal.ts";
+import { BOOKING_COLUMNS, bookingFrom, TERMS_QUERY, termsFrom, type BookingRow, type TermsRow } from "./rows.ts";
+
+interface LeaseRow {
+  readonly show_id: ShowId;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly last_at: number;
+  readonly outage_id: number;
+  readonly layout_id: string;
+  readonly seats: string;
+  readonly terms: ShowTerms;
+  readonly missed_last: number;
+  readonly missed_ms: number;
+}
+
+interface CatalogueEntry {
+  readonly terms: ShowTerms;
+  readonly layoutId: string;
+}
+
+export async function claimShows(
+  options: PostgresJournalOptions,
+  showIds: readonly ShowId[],
+): Promise<Map<ShowId, ClaimOutcome>> {
+  const catalogue = await readCatalogue(options, showIds);
+  const known = showIds.filter((showId) => catalogue.has(showId));
+  let leases = await claimLeases(options, known);
+  const fresh = known.filter((showId) => !leases.has(showId));
+  if (fresh.length > 0) {
+    await openShows(options, fresh, catalogue);
+    leases = new Map([...leases, ...(await claimLeases(options, fresh))]);
+  }
+  const claimed = [...leases.keys()];
+  const [bookings, operations] = await Promise.all([loadBookings(options, claimed), loadOperations(options, claimed)]);
+  const outcomes = new Map<ShowId, ClaimOutcome>();
+  for (const showId of showIds) {
+    const entry = catalogue.get(showId);
+    const lease = leases.get(showId);
+    if (entry === undefined) outcomes.set(showId, "unknown_show");
+    else if (lease === undefined) outcomes.set(showId, "newer_view");
+    else outcomes.set(showId, claimedShow(lease, entry, bookings.get(showId) ?? [], operations.get(showId) ?? []));
+  }
+  return outcomes;
+}
+
+function claimedShow(
+  lease: LeaseRow,
+  entry: CatalogueEntry,
+  bookings: readonly Booking[],
+  operationIds: readonly OperationId[],
+): ClaimOutcome {
+  return {
+    showId: lease.show_id,
+    epoch: lease.epoch,
+    seq: lease.seq,
+    lastAt: lease.last_at,
+    outageId: lease.outage_id,
+    missedOutages: { lastId: lease.missed_last, byMs: lease.missed_ms },
+    layoutId: lease.layout_id,
+    seats: lease.seats,
+    terms: lease.terms,
+    catalogueTerms: entry.terms,
+    bookings,
+    operationIds,
+  };
+}
+
+async function readCatalogue(
+  { catalogue, defaults }: PostgresJournalOptions,
+  showIds: readonly ShowId[],
+): Promise<Map<ShowId, CatalogueEntry>> {
+  const { rows } = await catalogue.query<TermsRow>({ name: "terms", text: TERMS_QUERY, values: [showIds] });
+  return new Map(
+    rows.map((row) => [row.show_id as ShowId, { terms: termsFrom(row, defaults), layoutId: row.layout_id }]),
+  );
+}
+
+async function claimLeases(
+  { cell, owner, view }: PostgresJournalOptions,
+  showIds: readonly ShowId[],
+): Promise<Map<ShowId, LeaseRow>> {
+  const { rows } = await cell.query<LeaseRow>({
+    name: "claim",
+    text: `
+      WITH l AS MATERIALIZED (
+        SELECT show_id FROM show_lease WHERE show_id = ANY($1) AND view <= $3 ORDER BY show_id FOR UPDATE)
+      UPDATE show_lease s SET epoch = s.epoch + 1, owner = $2, view = $3 FROM l WHERE s.show_id = l.show_id
+      RETURNING s.show_id, s.epoch, s.seq, s.last_at, s.outage_id, s.layout_id, s.seats, s.terms,
+        COALESCE((SELECT max(outage_id) FROM outage), 0) AS missed_last,
+        COALESCE((SELECT sum(length_ms) FROM outage o WHERE o.outage_id > s.outage_id), 0)::bigint AS missed_ms`,
+    values: [showIds, owner, view],
+  });
+  return new Map(rows.map((row) => [row.show_id, row]));
+}
+
+/** Two nodes may open a show at once: the lease's primary key lets one of them write both rows. */
+async function openShows(
+  { cell, catalogue: _catalogue, owner, view }: PostgresJournalOptions,
+  showIds: readonly ShowId[],
+  catalogue: ReadonlyMap<ShowId, CatalogueEntry>,
+): Promise<void> {
+  const entries = showIds.map((showId) => catalogue.get(showId) as CatalogueEntry);
+  const events = entries.map(({ terms, layoutId }): ShowEvent[] => [{ kind: "ShowOpened", layoutId, terms }]);
+  await cell.query({
+    name: "open",
+    text: `
+      WITH t AS (
+        SELECT t.*, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS at
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[])
+          AS t(show_id, layout_id, events, terms, free)),
+      opened AS (
+        INSERT INTO show_lease (show_id, epoch, seq, owner, view, active, last_at, outage_id, layout_id, seats, free, terms)
+        SELECT show_id, 0, 1, $6, $7, false, at, COALESCE((SELECT max(outage_id) FROM outage), 0), layout_id,
+          repeat('0', (SELECT sum(n)::integer FROM unnest(t.free::integer[]) AS n)), t.free::integer[], terms
+        FROM t ORDER BY show_id
+        ON CONFLICT (show_id) DO NOTHING
+        RETURNING show_id)
+      INSERT INTO show_log (show_id, seq, epoch, at, events)
+      SELECT show_id, 1, 0, at, events FROM t JOIN opened USING (show_id)`,
+    values: [
+      showIds,
+      entries.map((entry) => entry.layoutId),
+      events.map((list) => JSON.stringify(list)),
+      entries.map((entry) => JSON.stringify(entry.terms)),
+      await categorySeats(_catalogue, entries),
+      owner,
+      view,
+    ],
+  });
+}
+
+/** Seats by category, as array literals in the order of `entries`. */
+async function categorySeats(
+  catalogue: PostgresJournalOptions["catalogue"],
+  entries: readonly CatalogueEntry[],
+): Promise<string[]> {
+  const { rows } = await catalogue.query<{ layout_id: string; category_seats: number[] }>({
+    name: "category-seats",
+    text: "SELECT layout_id, category_seats FROM layout WHERE layout_id = ANY($1)",
+    values: [[...new Set(entries.map((entry) => entry.layoutId))]],
+  });
+  const seats = new Map(rows.map((row) => [row.layout_id, `{${row.category_seats.join(",")}}`]));
+  return entries.map((entry) => seats.get(entry.layoutId) ?? "{}");
+}
+
+const UNFINISHED_PAYMENTS = "('begun', 'authorised', 'voiding', 'refunding')";
+
+async function loadBookings(
+  { cell }: PostgresJournalOptions,
+  showIds: readonly ShowId[],
+): Promise<Map<ShowId, Booking[]>> {
+  const { rows } = await cell.query<BookingRow>({
+    name: "load-bookings",
+    text: `SELECT ${BOOKING_COLUMNS} FROM booking
+           WHERE show_id = ANY($1) AND (status IN ('held', 'paying') OR payment->>'state' IN ${UNFINISHED_PAYMENTS})
+           ORDER BY expires_at + grace_ms, version`,
+    values: [showIds],
+  });
+  const bookings = new Map<ShowId, Booking[]>();
+  for (const row of rows) append(bookings, row.show_id as ShowId, bookingFrom(row));
+  return bookings;
+}
+
+async function loadOperations(
+  { cell }: PostgresJournalOptions,
+  showIds: readonly ShowId[],
+): Promise<Map<ShowId, OperationId[]>> {
+  const { rows } = await cell.query<{ show_id: ShowId; id: OperationId }>({
+    name: "load-operations",
+    text: `
+      WITH since AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2 AS at),
+      b AS (SELECT show_id, id, payment->>'operation' AS paid FROM booking, since
+            WHERE show_id = ANY($1) AND GREATEST(created_at, booked_at, (payment->>'deadlineAt')::bigint) > since.at)
+      SELECT show_id, id FROM b
+      UNION ALL SELECT show_id, paid FROM b WHERE paid IS NOT NULL
+      UNION ALL SELECT show_id, id FROM operation, since WHERE show_id = ANY($1) AND operation.at > since.at`,
+    values: [showIds, KEY_PERIOD_MS],
+  });
+  const operations = new Map<ShowId, OperationId[]>();
+  for (const row of rows) append(operations, row.show_id, row.id);
+  return operations;
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}

@@ -1,0 +1,186 @@
+// The journal on Postgres. `cell` is the server the shows' state lives in, `catalogue` the first cell, which has the
+// shows' terms and layouts. In a service of one cell they are the same server.
+// P1: every method is one statement, or statements of which each is harmless alone: nothing needs BEGIN … COMMIT.
+
+import type { OperationId, ShowId } from "../../shared/kernel/ids.ts";
+import { operationOf } from "../../shared/kernel/ids.ts";
+import type { Layout } from "../../shared/protocol/layout.ts";
+import type { LogEntry } from "../../shared/protocol/reply.ts";
+import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import { faultOf, type Pool } from "../../shared/platform/postgres.ts";
+import type { Log } from "../../shared/platform/log.ts";
+import { claimShows } from "./claim.ts";
+import { commitStatement, commitValues } from "./commit-statement.ts";
+import type { ClaimOutcome, ColdQuery, ColdRows, CommitEntry, CommitOutcome, Journal, Lease } from "./journal.ts";
+import {
+  BOOKING_COLUMNS,
+  bookingFrom,
+  operationFrom,
+  TERMS_QUERY,
+  termsFrom,
+  type BookingRow,
+  type OperationRow,
+  type TermDefaults,
+  type TermsRow,
+} from "./rows.ts";
+
+/** An absence of the whole service longer than this moves the deadlines. */
+export const OUTAGE_MIN_MS = 2_000;
+
+export interface PostgresJournalOptions {
+  readonly cell: Pool;
+  readonly catalogue: Pool;
+  /** Who owns the shows claimed here, and which view of the cluster it has. */
+  readonly owner: string;
+  readonly view: number;
+  readonly defaults: TermDefaults;
+  readonly log: Log;
+  /** Only for the test that proves the lock is needed. */
+  readonly unlockedFence?: boolean;
+}
+
+export class PostgresJournal implements Journal {
+  readonly #options: PostgresJournalOptions;
+  readonly #commitText: string;
+
+  constructor(options: PostgresJournalOptions) {
+    this.#options = options;
+    this.#commitText = commitStatement({ lock: options.unlockedFence !== true });
+  }
+
+  claim(showIds: readonly ShowId[]): Promise<Map<ShowId, ClaimOutcome>> {
+    return claimShows(this.#options, showIds);
+  }
+
+  async activeShows(limit: number): Promise<ShowId[]> {
+    const { rows } = await this.#options.cell.query<{ show_id: ShowId }>(
+      "SELECT show_id FROM show_lease WHERE active LIMIT $1",
+      [limit],
+    );
+    return rows.map((row) => row.show_id);
+  }
+
+  async layout(layoutId: string): Promise<Layout> {
+    const { rows } = await this.#options.catalogue.query<{ plan: Layout }>({
+      name: "layout",
+      text: "SELECT plan FROM layout WHERE layout_id = $1",
+      values: [layoutId],
+    });
+    const plan = rows[0]?.plan;
+    if (plan === undefined) throw new Error(`the catalogue has no layout ${layoutId}`);
+    return plan;
+  }
+
+  async commit(entries: readonly CommitEntry[]): Promise<CommitOutcome[]> {
+    try {
+      const { rows } = await this.#options.cell.query<{ show_id: string }>({
+        name: "commit",
+        text: this.#commitText,
+        values: commitValues(entries),
+      });
+      const committed = new Set(rows.map((row) => row.show_id));
+      return entries.map((entry) => (committed.has(entry.showId) ? "committed" : "fenced"));
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault.kind === "conflict" || fault.kind === "bad_data") return this.#bisect(entries, fault.message);
+      this.#options.log.warn({ entries: entries.length, fault }, "group commit failed");
+      return entries.map(() => "unknown");
+    }
+  }
+
+  /** The statement was refused and nothing of it was written: find the entry that is to blame; the others commit. */
+  async #bisect(entries: readonly CommitEntry[], message: string): Promise<CommitOutcome[]> {
+    if (entries.length === 1) {
+      const entry = entries[0] as CommitEntry;
+      this.#options.log.error({ show_id: entry.showId, epoch: entry.epoch, seq: entry.seq, message }, "store refuses a show's turns");
+      return ["conflict"];
+    }
+    const half = entries.length >> 1;
+    return [...(await this.commit(entries.slice(0, half))), ...(await this.commit(entries.slice(half)))];
+  }
+
+  async fence(leases: readonly Lease[]): Promise<Set<ShowId>> {
+    const { rows } = await this.#options.cell.query<{ show_id: ShowId }>({
+      name: "fence",
+      text: `SELECT s.show_id FROM unnest($1::text[], $2::bigint[]) AS t(show_id, epoch)
+             JOIN show_lease s USING (show_id) WHERE s.epoch = t.epoch`,
+      values: [leases.map((lease) => lease.showId), leases.map((lease) => lease.epoch)],
+    });
+    return new Set(rows.map((row) => row.show_id));
+  }
+
+  async cold({ showId, booking, operation }: ColdQuery): Promise<ColdRows> {
+    const { cell } = this.#options;
+    const ids = [booking === undefined ? undefined : operationOf(booking), operation];
+    const bookings = cell.query<BookingRow>({
+      name: "cold-bookings",
+      text: `SELECT ${BOOKING_COLUMNS} FROM booking WHERE show_id = $1 AND id = ANY($2)`,
+      values: [showId, ids.filter((id) => id !== undefined)],
+    });
+    const [found, operations, paid] = await Promise.all([
+      bookings,
+      operation && this.#operation(showId, operation),
+      operation && this.#paidBy(showId, operation),
+    ]);
+    const rows = found.rows.map(bookingFrom);
+    return {
+      booking: rows.find((row) => row.id === booking),
+      operation: operations || undefined,
+      operationBooking: rows.find((row) => operation !== undefined && operationOf(row.id) === operation) ?? (paid || undefined),
+    };
+  }
+
+  async #operation(showId: ShowId, operation: OperationId) {
+    const { rows } = await this.#options.cell.query<OperationRow>({
+      name: "cold-operation",
+      text: "SELECT id, request_hash, at, result FROM operation WHERE show_id = $1 AND id = $2",
+      values: [showId, operation],
+    });
+    return rows[0] && operationFrom(rows[0]);
+  }
+
+  /** No index: asked only when the key index says the operation may be known, and then over one show's rows. */
+  async #paidBy(showId: ShowId, operation: OperationId) {
+    const { rows } = await this.#options.cell.query<BookingRow>({
+      name: "cold-payment",
+      text: `SELECT ${BOOKING_COLUMNS} FROM booking WHERE show_id = $1 AND payment->>'operation' = $2`,
+      values: [showId, operation],
+    });
+    return rows[0] && bookingFrom(rows[0]);
+  }
+
+  async terms(showId: ShowId): Promise<ShowTerms> {
+    const { rows } = await this.#options.catalogue.query<TermsRow>({ name: "terms", text: TERMS_QUERY, values: [[showId]] });
+    if (rows[0] === undefined) throw new Error(`the catalogue has no show ${showId}`);
+    return termsFrom(rows[0], this.#options.defaults);
+  }
+
+  async log(showId: ShowId, after: number, limit: number): Promise<LogEntry[]> {
+    const { rows } = await this.#options.cell.query<{ seq: number; epoch: number; at: number; events: string }>({
+      name: "log",
+      text: "SELECT seq, epoch, at, events FROM show_log WHERE show_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+      values: [showId, after, limit],
+    });
+    return rows.map((row) => ({ ...row, events: JSON.parse(row.events) as LogEntry["events"] }));
+  }
+
+  async beat(): Promise<{ nowMs: number; outageMs: number }> {
+    // The gap is measured and recorded by the statement that ends it, so that of many nodes one records it, once.
+    const { rows } = await this.#options.cell.query<{ now_ms: number; outage_ms: number }>({
+      name: "beat",
+      text: `
+        WITH before AS (SELECT alive_at FROM cell FOR UPDATE),
+        beat AS (UPDATE cell SET alive_at = GREATEST(alive_at, clock_timestamp()) RETURNING alive_at),
+        gap AS (SELECT before.alive_at AS began_at, beat.alive_at AS ended_at,
+                  (extract(epoch FROM beat.alive_at - before.alive_at) * 1000)::bigint AS length_ms FROM before, beat),
+        recorded AS (INSERT INTO outage (began_at, ended_at, length_ms)
+                     SELECT began_at, ended_at, length_ms FROM gap WHERE length_ms > $1 RETURNING length_ms)
+        SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
+          COALESCE((SELECT length_ms FROM recorded), 0) AS outage_ms FROM gap`,
+      values: [OUTAGE_MIN_MS],
+    });
+    const row = rows[0];
+    if (row === undefined) throw new Error("the store has no row in table cell");
+    return { nowMs: Number(row.now_ms), outageMs: row.outage_ms };
+  }
+}
