@@ -4,7 +4,7 @@
 // C2: an issue's path is a JSON pointer into the document as it was given.
 
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import type { z } from "zod";
 import { type Catalogue, type CatalogueShow, LIMITS, sections } from "./document.ts";
 import { readableId } from "./readable-id.ts";
 import { instantMs } from "./times.ts";
@@ -136,11 +136,14 @@ function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
-const kinds: Readonly<Record<string, string>> = { int: "a whole number", record: "an object", boolean: "true or false" };
+const kinds: Readonly<Record<string, string>> = {
+  int: "a whole number",
+  record: "an object",
+  boolean: "true or false",
+};
 const aOrAn = (kind: string): string => kinds[kind] ?? `${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}`;
 const measure = (origin: string): string => (origin === "string" || origin === "array" ? "have" : "be");
-const unitOf = (origin: string): string =>
-  origin === "string" ? " characters" : origin === "array" ? " entries" : "";
+const unitOf = (origin: string): string => (origin === "string" ? " characters" : origin === "array" ? " entries" : "");
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -163,7 +166,12 @@ function checkDuplicates(catalogue: Catalogue, issues: Issues): void {
     ),
   );
   unique(catalogue.movies.map((movie, i) => [["movies", i, "movie_id"], movie.movie_id]));
-  unique(catalogue.shows.map((show, i) => [["shows", i, show.show_id === undefined ? "starts_at" : "show_id"], showIdOf(show)]));
+  unique(
+    catalogue.shows.map((show, i) => [
+      ["shows", i, show.show_id === undefined ? "starts_at" : "show_id"],
+      showIdOf(show),
+    ]),
+  );
 }
 
 /** A show without an id gets the same one at every import: a hall shows one thing at a time. */

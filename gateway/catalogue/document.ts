@@ -77,7 +77,11 @@ const City = z.strictObject({
 });
 
 const Seat = z.strictObject({
-  index: z.int().min(0).max(LIMITS.seatsPerLayout - 1).describe("Its place in the array"),
+  index: z
+    .int()
+    .min(0)
+    .max(LIMITS.seatsPerLayout - 1)
+    .describe("Its place in the array"),
   label: z
     .string()
     .regex(/^[^\p{C}\p{Z}]{1,16}$/u, "must be 1 to 16 visible characters")

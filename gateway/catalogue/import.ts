@@ -9,8 +9,8 @@ import type { Pool, PoolClient } from "../../shared/platform/postgres.ts";
 import { type CheckedCatalogue, checkCatalogue, type Issue, Issues, type Pause } from "./check.ts";
 import { checkCinemas, loadKnown, resolveShows } from "./references.ts";
 import {
-  changedLayouts,
   type Counts,
+  changedLayouts,
   insertLayouts,
   inTransaction,
   lockCatalogue,
@@ -69,7 +69,10 @@ async function importChecked(
   const changed = new Set(await changedLayouts(client, catalogue.layouts));
   for (const [i, { layout_id }] of catalogue.layouts.entries()) {
     if (changed.has(layout_id))
-      issues.add(["layouts", i], `the layout ${layout_id} exists with another plan; layouts never change, use a new id`);
+      issues.add(
+        ["layouts", i],
+        `the layout ${layout_id} exists with another plan; layouts never change, use a new id`,
+      );
   }
   const known = await loadKnown(client, catalogue);
   checkCinemas(catalogue.cinemas, known, issues);

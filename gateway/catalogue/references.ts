@@ -156,7 +156,8 @@ export function resolveShow(
   const startsAt = instantMs(show.starts_at);
   const endsAt = show.ends_at === undefined ? startsAt + durationMin * minuteMs : instantMs(show.ends_at);
   const salesCutoff = show.sales_cutoff === undefined ? startsAt : instantMs(show.sales_cutoff);
-  for (const issue of timeIssues({ startsAt, endsAt, salesCutoff })) issues.add([...path, ...issue.path], issue.message);
+  for (const issue of timeIssues({ startsAt, endsAt, salesCutoff }))
+    issues.add([...path, ...issue.path], issue.message);
   return {
     show_id: show.show_id,
     movie_id: show.movie_id,
@@ -179,7 +180,7 @@ export function resolveShow(
 
 interface PriceContext {
   readonly layoutId: string;
-  readonly known: Known;
+  readonly known: Pick<Known, "categories">;
   readonly path: readonly PropertyKey[];
   readonly issues: Issues;
 }
@@ -194,7 +195,6 @@ export function checkPrices(prices: Readonly<Record<string, number>>, context: P
       issues.add([...path, category], `is missing: the layout ${layoutId} has this category`);
   }
   for (const category of Object.keys(prices)) {
-    if (!categories.includes(category))
-      issues.add([...path, category], `the layout ${layoutId} has no such category`);
+    if (!categories.includes(category)) issues.add([...path, category], `the layout ${layoutId} has no such category`);
   }
 }

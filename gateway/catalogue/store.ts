@@ -178,7 +178,9 @@ function upsertSql({ table, key, fixed, mutable }: Table): string {
   return `
     INSERT INTO ${table} AS t (${columns})
     SELECT ${columns} FROM jsonb_to_recordset($1::jsonb)
-      AS r(${Object.entries(types).map(([column, type]) => `${column} ${type}`).join(", ")})
+      AS r(${Object.entries(types)
+        .map(([column, type]) => `${column} ${type}`)
+        .join(", ")})
     ON CONFLICT (${key}) DO UPDATE SET ${changing.map((column) => `${column} = excluded.${column}`).join(", ")}
     WHERE (${changing.map((column) => `t.${column}`).join(", ")})
       IS DISTINCT FROM (${changing.map((column) => `excluded.${column}`).join(", ")})
