@@ -4,7 +4,7 @@
 // T2: at most SOCKETS_MAX connections; whoever waits for one is bounded by the caller (see stripe-adapter.ts).
 // T3: a kept connection that the peer had closed just before is replaced once, at once. Every call has a key.
 
-import { type ClientRequest, type IncomingHttpHeaders, Agent as HttpAgent, request as httpRequest } from "node:http";
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type Stripe from "stripe";
 import { systemCodeOf } from "../../shared/platform/start-fault.ts";

@@ -26,7 +26,10 @@ export class HeldRequests {
       if (this.#held.size < HELD_REQUESTS_MAX) break;
       this.#end(oldest);
     }
-    this.#held.set(response, this.#timers.setTimeout(() => this.#end(response), HELD_MS_MAX));
+    this.#held.set(
+      response,
+      this.#timers.setTimeout(() => this.#end(response), HELD_MS_MAX),
+    );
     response.once("close", () => this.#end(response));
   }
 

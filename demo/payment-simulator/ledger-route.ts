@@ -41,7 +41,7 @@ function* rows<T>(items: Iterable<T>, render: (item: T) => object): Generator<st
 
 const intentRow = (intent: Intent) => ({
   id: intent.id,
-  booking_id: intent.metadata["booking_id"] ?? null,
+  booking_id: intent.metadata.booking_id ?? null,
   idempotency_key: intent.key ?? null,
   amount: intent.amount,
   amount_received: intent.amountReceived,

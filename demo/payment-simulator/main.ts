@@ -11,9 +11,10 @@ const EXIT_BAD_USAGE = 78;
 function optionsOf(args: string[], env: NodeJS.ProcessEnv): PaymentSimulatorOptions {
   const values = parse(args);
   if (values.data === undefined) throw new StartFault("bad_usage", "Say where the ledger is: --data DIR.");
-  const apiKey = env["PAYMENT_KEY"] ?? SIMULATOR_KEY;
+  const apiKey = env.PAYMENT_KEY ?? SIMULATOR_KEY;
   const port = wholeNumber("--port", values.port, 65_535);
-  const lateMs = values["late-ms"] === undefined ? {} : { lateMs: wholeNumber("--late-ms", values["late-ms"], 3_600_000) };
+  const lateMs =
+    values["late-ms"] === undefined ? {} : { lateMs: wholeNumber("--late-ms", values["late-ms"], 3_600_000) };
   return { dataDir: values.data, port, apiKey, ...lateMs };
 }
 
@@ -64,7 +65,9 @@ try {
   process.exitCode = await main();
 } catch (error) {
   const known = error instanceof StartFault;
-  process.stderr.write(`payment simulator: ${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+  process.stderr.write(
+    `payment simulator: ${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`,
+  );
   process.exitCode = known && error.code === "bad_usage" ? EXIT_BAD_USAGE : 1;
 }
 if (process.connected) process.disconnect();

@@ -8,11 +8,20 @@
 
 import { createHash } from "node:crypto";
 import { assertNever } from "../../shared/kernel/assert.ts";
-import { type Book, type Intent, INTENTS_MAX, type KeyedAnswer, type LedgerRecord, type RequestKey } from "./book.ts";
 import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
+import { type Book, INTENTS_MAX, type Intent, type KeyedAnswer, type LedgerRecord, type RequestKey } from "./book.ts";
 import type { LedgerFile } from "./ledger-file.ts";
 import { behaviourOf } from "./payment-tokens.ts";
-import { declinedReply, errorReply, intentReply, invalid, missing, type Reply, refundReply, unexpectedState } from "./stripe-json.ts";
+import {
+  declinedReply,
+  errorReply,
+  intentReply,
+  invalid,
+  missing,
+  type Reply,
+  refundReply,
+  unexpectedState,
+} from "./stripe-json.ts";
 
 export const PROCESSING_MAX = 10_000;
 /** Stripe's own limits. */
@@ -76,7 +85,12 @@ export class PaymentApi {
     if (this.#book.intentCount >= INTENTS_MAX) return overloaded("This simulator's ledger is full; use a new folder.");
 
     const at = this.#now();
-    const fields = { ...wish, id: `pi_sim_${this.#file.name}_${this.#book.intentCount + 1}`, at, ...(by === undefined ? {} : { by }) };
+    const fields = {
+      ...wish,
+      id: `pi_sim_${this.#file.name}_${this.#book.intentCount + 1}`,
+      at,
+      ...(by === undefined ? {} : { by }),
+    };
     switch (behaviour.kind) {
       case "succeeds":
         this.#write({ do: "create", ...fields, status: "requires_capture" });
@@ -106,7 +120,7 @@ export class PaymentApi {
   capture(id: string, request: ApiRequest): Reply {
     return this.#change(id, request, (intent, by) => {
       if (intent.status !== "requires_capture") return unexpectedState(intent, "captured", "requires_capture");
-      const text = request.body["amount_to_capture"];
+      const text = request.body.amount_to_capture;
       const amount = text === undefined ? intent.amount : wholeNumber(text);
       if (amount === undefined || amount < 1 || amount > intent.amount) {
         return invalid("Invalid amount_to_capture.", "amount_to_capture", "parameter_invalid_integer");
@@ -127,14 +141,17 @@ export class PaymentApi {
   }
 
   refund(request: ApiRequest): Reply {
-    const id = request.body["payment_intent"];
-    if (typeof id !== "string") return invalid("Missing required param: payment_intent.", "payment_intent", "parameter_missing");
+    const id = request.body.payment_intent;
+    if (typeof id !== "string")
+      return invalid("Missing required param: payment_intent.", "payment_intent", "parameter_missing");
     return this.#change(id, request, (intent, by) => {
       const left = intent.amountReceived - intent.amountRefunded;
-      const text = request.body["amount"];
+      const text = request.body.amount;
       const amount = text === undefined ? left : wholeNumber(text);
-      if (intent.amountReceived === 0) return invalid(`PaymentIntent ${id} does not have a successful charge to refund.`, "payment_intent");
-      if (left === 0) return invalid(`Charge of ${id} has already been refunded.`, "payment_intent", "charge_already_refunded");
+      if (intent.amountReceived === 0)
+        return invalid(`PaymentIntent ${id} does not have a successful charge to refund.`, "payment_intent");
+      if (left === 0)
+        return invalid(`Charge of ${id} has already been refunded.`, "payment_intent", "charge_already_refunded");
       if (amount === undefined || amount < 1 || amount > left) {
         return invalid(`Refund amount must be from 1 to the unrefunded amount ${left}.`, "amount");
       }
@@ -250,16 +267,20 @@ interface PaymentWish {
 }
 
 function paymentOf(body: ApiRequest["body"]): PaymentWish | Reply {
-  const amount = wholeNumber(body["amount"]);
-  if (amount === undefined) return invalid("Missing or invalid integer: amount.", "amount", "parameter_invalid_integer");
-  if (amount < 1) return invalid("This value must be greater than or equal to 1.", "amount", "parameter_invalid_integer");
+  const amount = wholeNumber(body.amount);
+  if (amount === undefined)
+    return invalid("Missing or invalid integer: amount.", "amount", "parameter_invalid_integer");
+  if (amount < 1)
+    return invalid("This value must be greater than or equal to 1.", "amount", "parameter_invalid_integer");
   if (amount > AMOUNT_MAX) return invalid(`Amount must be no more than ${AMOUNT_MAX}.`, "amount", "amount_too_large");
-  const currency = body["currency"];
+  const currency = body.currency;
   if (typeof currency !== "string" || !/^[a-z]{3}$/i.test(currency)) return invalid("Invalid currency.", "currency");
-  if (body["capture_method"] !== "manual") return invalid("This simulator knows capture_method=manual only.", "capture_method");
-  if (body["confirm"] !== "true") return invalid("This simulator knows confirm=true only.", "confirm");
-  const token = body["payment_method"];
-  if (typeof token !== "string") return invalid("Missing required param: payment_method.", "payment_method", "parameter_missing");
+  if (body.capture_method !== "manual")
+    return invalid("This simulator knows capture_method=manual only.", "capture_method");
+  if (body.confirm !== "true") return invalid("This simulator knows confirm=true only.", "confirm");
+  const token = body.payment_method;
+  if (typeof token !== "string")
+    return invalid("Missing required param: payment_method.", "payment_method", "parameter_missing");
 
   const metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(body)) {
@@ -282,7 +303,10 @@ function requestKeyOf(request: ApiRequest): RequestKey | Reply | undefined {
   }
   // The parameters count, not the order they are written in.
   const parameters = Object.entries(request.body).sort(([a], [b]) => (a < b ? -1 : 1));
-  const hash = createHash("sha256").update(JSON.stringify([request.path, parameters])).digest("base64url").slice(0, 22);
+  const hash = createHash("sha256")
+    .update(JSON.stringify([request.path, parameters]))
+    .digest("base64url")
+    .slice(0, 22);
   return { key, hash };
 }
 

@@ -1,6 +1,6 @@
 // The payment simulator: a server that speaks the subset of Stripe's PaymentIntents API that Usher uses, with a ledger
 // that survives kill -9. For the embedded default, for tests and for measurements; never for money. It binds to the
-// loopback interface. Routes, tokens and limits: README.md beside this file.
+// loopback interface.
 // V1: no answer leaves before every record written so far is on disk, so nothing told can be forgotten.
 // V2: one process owns a data folder at a time.
 
@@ -12,11 +12,12 @@ import { parse as parseForm } from "node:querystring";
 import { type FolderLock, lockFolder } from "../../shared/platform/embedded-postgres/folder-lock.ts";
 import { fileFault, StartFault } from "../../shared/platform/start-fault.ts";
 import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
+import { wallClockMs } from "../../shared/platform/wall-clock.ts";
 import { Book, type LedgerRecord } from "./book.ts";
 import { HeldRequests } from "./held-requests.ts";
 import { LedgerFile } from "./ledger-file.ts";
-import { type ApiAnswer, PaymentApi } from "./payment-api.ts";
 import { writeLedger } from "./ledger-route.ts";
+import { type ApiAnswer, PaymentApi } from "./payment-api.ts";
 import { errorReply, invalid, type Reply } from "./stripe-json.ts";
 
 /** The key the simulator accepts unless told another. It guards nothing. */
@@ -36,6 +37,7 @@ export interface PaymentSimulatorOptions {
   readonly apiKey?: string;
   readonly lateMs?: number;
   readonly timers?: Timers;
+  /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
@@ -77,9 +79,6 @@ async function takeFolder(folder: string): Promise<FolderLock> {
   return lockFolder(folder);
 }
 
-/** Milliseconds since 1970. */
-const wallClock = (): number => Math.round(performance.timeOrigin + performance.now());
-
 class Service {
   readonly #book: Book;
   readonly #file: LedgerFile;
@@ -93,11 +92,22 @@ class Service {
     const timers = options.timers ?? systemTimers;
     this.#book = book;
     this.#file = file;
-    this.#api = new PaymentApi({ book, file, timers, now: options.now ?? wallClock, lateMs: options.lateMs ?? LATE_MS_DEFAULT });
+    this.#api = new PaymentApi({
+      book,
+      file,
+      timers,
+      now: options.now ?? wallClockMs,
+      lateMs: options.lateMs ?? LATE_MS_DEFAULT,
+    });
     this.#held = new HeldRequests(timers);
     this.#authorization = `Bearer ${options.apiKey ?? SIMULATOR_KEY}`;
     this.#server = createServer(
-      { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_MS_MAX, headersTimeout: HEADERS_MS_MAX, noDelay: true },
+      {
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        requestTimeout: REQUEST_MS_MAX,
+        headersTimeout: HEADERS_MS_MAX,
+        noDelay: true,
+      },
       (request, response) => this.#receive(request, response),
     );
     this.#server.maxConnections = CONNECTIONS_MAX;
@@ -106,7 +116,9 @@ class Service {
   listen(port: number): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", (error) =>
-        reject(new StartFault("port_taken", `The payment simulator cannot listen on port ${port}: ${error.message}`, error)),
+        reject(
+          new StartFault("port_taken", `The payment simulator cannot listen on port ${port}: ${error.message}`, error),
+        ),
       );
       this.#server.listen(port, "127.0.0.1", () => {
         resolve(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`);

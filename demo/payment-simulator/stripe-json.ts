@@ -55,7 +55,9 @@ export function intentObject(intent: Readonly<Intent>, as: IntentStatus = intent
     payment_method_types: ["card"],
     status: as,
   };
-  return as === "requires_payment_method" ? { ...object, last_payment_error: { ...cardError(), type: "card_error" } } : object;
+  return as === "requires_payment_method"
+    ? { ...object, last_payment_error: { ...cardError(), type: "card_error" } }
+    : object;
 }
 
 export const intentReply = (intent: Readonly<Intent>, as?: IntentStatus): Reply => ({
