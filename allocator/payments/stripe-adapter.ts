@@ -29,6 +29,8 @@ export const BREAKER_WINDOW_MS = 10_000;
 export const BREAKER_RESET_MS = 3_000;
 export const SETTLE_TIMEOUT_MS = 10_000;
 const OVERLOAD_RETRY_MS = 1_000;
+/** Anything else is no token and is not sent: it must not count against the provider. */
+const PAYMENT_TOKEN = /^[\x21-\x7e]{1,255}$/;
 
 /** For logs and metrics: nothing is decided by them. */
 export type PaymentTrouble =
@@ -115,6 +117,7 @@ export class StripeGateway implements PaymentGateway {
 
   async authorise(request: AuthoriseRequest): Promise<AuthoriseOutcome> {
     if (request.amount === 0) return { kind: "authorised", reference: FREE_REFERENCE };
+    if (!PAYMENT_TOKEN.test(request.paymentToken)) return { kind: "declined", reason: "invalid_payment_method" };
     const key = paymentKey(request.bookingId, request.attempt);
     const result = await this.#call(() =>
       this.#stripe.paymentIntents.create(

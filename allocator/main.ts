@@ -1,0 +1,122 @@
+// One allocator node, put together: store, shows, payments, and the port a gateway asks them by.
+// Everything started here is stopped by `stop`, in the order that lets what was acknowledged be committed.
+
+import type { Metrics } from "../shared/platform/metrics.ts";
+import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
+import type { AlignedClock } from "../shared/platform/clock.ts";
+import type { Log } from "../shared/platform/log.ts";
+import { createPool } from "../shared/platform/postgres.ts";
+import type { Timers } from "../shared/platform/timers.ts";
+import type { Rules } from "./core/decision.ts";
+import { Registry } from "./actor/registry.ts";
+import { GroupCommit } from "./journal/group-commit.ts";
+import { PostgresJournal } from "./journal/postgres-journal.ts";
+import type { TermDefaults } from "./journal/rows.ts";
+import { StoreWatch } from "./journal/store-watch.ts";
+import { observe } from "./metrics.ts";
+import type { PaymentGateway } from "./payments/port.ts";
+import { PaymentSaga } from "./payments/saga.ts";
+import { LocalPort } from "./transport/local-port.ts";
+
+/** Connections: the lanes, and as many again for claims, fences, cold rows and the beat. */
+const LANES = 2;
+const CONNECTIONS_MAX = LANES + 6;
+const STATEMENT_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+const ENTRIES_PER_STATEMENT_MAX = 256;
+const SECOND_LANE_FROM = 32;
+const ACTIVE_SHOWS_MAX = 100_000;
+
+export interface AllocatorOptions {
+  /** The cell its shows live in; the first cell has the catalogue. */
+  readonly databaseUrl: string;
+  readonly nodeId: string;
+  readonly rules: Omit<Rules, "instantPayments">;
+  readonly defaults: TermDefaults;
+  /** Absent: payments are authorised on the spot (`instant:`). */
+  readonly payments: PaymentGateway | undefined;
+  readonly clock: AlignedClock;
+  readonly timers: Timers;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface Allocator {
+  readonly port: AllocatorPort;
+  /** Seals the mailboxes, commits what is under way, and ends everything it started. */
+  stop(): Promise<void>;
+}
+
+export async function startAllocator(options: AllocatorOptions): Promise<Allocator> {
+  const { clock, timers, log, payments, random, nodeId } = options;
+  const now = (): number => clock.now();
+  const pool = createPool({
+    url: options.databaseUrl,
+    max: CONNECTIONS_MAX,
+    applicationName: `usher allocator ${nodeId}`,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    log,
+  });
+  const journal = new PostgresJournal({ cell: pool, catalogue: pool, owner: nodeId, view: 0, defaults: options.defaults, log });
+  const meters = observe(options.metrics);
+  const commits = new GroupCommit({
+    journal,
+    timers,
+    lanesMax: LANES,
+    entriesPerStatementMax: ENTRIES_PER_STATEMENT_MAX,
+    secondLaneFrom: SECOND_LANE_FROM,
+    onStatement: meters.onStatement,
+  });
+  let isStopping = false;
+  const watch = new StoreWatch({ journal, clock, timers, log, onOutage: (outageMs) => onOutage(outageMs) });
+  const saga: PaymentSaga | undefined =
+    payments &&
+    new PaymentSaga({
+      gateway: payments,
+      settle: (showId, command) =>
+        new Promise((resolve) => {
+          registry.take(showId, command, (answer) => resolve(typeof answer !== "symbol" && answer.kind !== "fault"));
+        }),
+      timers,
+      random,
+      log,
+    });
+  const registry: Registry = new Registry({
+    journal,
+    commits,
+    timers,
+    now,
+    rules: { ...options.rules, instantPayments: payments === undefined },
+    log,
+    isStoreOpen: () => !isStopping && watch.isOpen(),
+    paymentsAvailable: () => payments?.available() ?? true,
+    onCommitted: (update) => port.publish(update),
+    onUnfinished: (bookings) => saga?.onUnfinished(bookings),
+  });
+  const port = new LocalPort({ registry, journal, saga, timers, now, random, unready: () => (watch.isOpen() ? [] : ["postgres"]) });
+  meters.onShows(() => registry.size);
+
+  function onOutage(outageMs: number): void {
+    log.warn({ outage_ms: outageMs }, "the store was away: deadlines move by it");
+    registry.dropAll();
+  }
+
+  await watch.start();
+  // Whoever waited for a deadline waits no longer than it takes to load.
+  registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
+
+  return {
+    port,
+    async stop() {
+      isStopping = true;
+      registry.stop();
+      await commits.drained();
+      await saga?.stop();
+      await commits.drained();
+      await watch.stop();
+      await pool.end();
+    },
+  };
+}

@@ -1,0 +1,132 @@
+// The allocator behind the gateway's interface, in one process: what NATS will carry is a function call here.
+// L1: a command that finds its actor gone is asked again with the same operation, within its deadline; done twice it
+//     takes effect once.
+// L2: `ask` never rejects. Past the deadline a mutation's outcome is `outcome_pending`, never "failed".
+
+import type { ShowId } from "../../shared/kernel/ids.ts";
+import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
+import type { Command, ConfirmBooking } from "../../shared/protocol/command.ts";
+import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
+import { sleepMs, within, type Timers } from "../../shared/platform/timers.ts";
+import { AGAIN, type Answer } from "../actor/show-actor.ts";
+import type { Registry } from "../actor/registry.ts";
+import type { ShowCommand } from "../core/command.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { PaymentSaga } from "../payments/saga.ts";
+
+/** A confirm is answered by then, booked, declined or still paying. */
+const CONFIRM_WAIT_MS = 2_000;
+const RETRY_PAUSE_MS = 20;
+const LOG_PAGE_MAX = 1_000;
+
+export interface LocalPortOptions {
+  readonly registry: Registry;
+  readonly journal: Pick<Journal, "terms" | "log">;
+  /** Absent where payments are instant. */
+  readonly saga: PaymentSaga | undefined;
+  readonly timers: Timers;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly unready: () => readonly string[];
+}
+
+export class LocalPort implements AllocatorPort {
+  readonly #options: LocalPortOptions;
+  readonly #listeners = new Set<(update: ShowUpdate) => void>();
+
+  constructor(options: LocalPortOptions) {
+    this.#options = options;
+  }
+
+  onUpdate(listener: (update: ShowUpdate) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** For the registry: a committed change, before its replies leave. */
+  publish(update: ShowUpdate): void {
+    for (const listener of this.#listeners) listener(update);
+  }
+
+  unready(): readonly string[] {
+    return this.#options.unready();
+  }
+
+  async ask(showId: ShowId, command: Command, deadlineMs: number): Promise<Reply> {
+    const endsAt = this.#options.now() + deadlineMs;
+    switch (command.kind) {
+      case "ReadSeatMap":
+        return this.#untilAnswered(showId, "ReadSeatMap", endsAt);
+      case "ReadLog":
+        return this.#readLog(showId, command.after, command.limit, endsAt);
+      case "RefreshTerms":
+        return this.#refreshTerms(showId, endsAt);
+      case "ConfirmBooking":
+        return this.#confirm(showId, command, endsAt);
+      default:
+        return this.#untilAnswered(showId, command, endsAt);
+    }
+  }
+
+  #take(showId: ShowId, command: ShowCommand | "ReadSeatMap"): Promise<Answer> {
+    return new Promise((resolve) => this.#options.registry.take(showId, command, resolve));
+  }
+
+  /** The same command again and again until the show answers or the time is up (L1). */
+  async #untilAnswered(showId: ShowId, command: ShowCommand | "ReadSeatMap", endsAt: number): Promise<Reply> {
+    const { now, timers, random } = this.#options;
+    for (;;) {
+      const answer = await this.#beforeDeadline(this.#take(showId, command), endsAt);
+      if (answer !== AGAIN) return answer;
+      if (now() + RETRY_PAUSE_MS >= endsAt) return pending();
+      await sleepMs(RETRY_PAUSE_MS * (0.5 + random()), timers);
+    }
+  }
+
+  /** Most answers come at once and need no timer: one is set only for those that have not come by the next look. */
+  #beforeDeadline(answer: Promise<Answer>, endsAt: number): Promise<Answer> {
+    const { now, timers } = this.#options;
+    return within(answer, Math.max(0, endsAt - now()), pending, timers);
+  }
+
+  async #confirm(showId: ShowId, command: ConfirmBooking, endsAt: number): Promise<Reply> {
+    const { saga, now } = this.#options;
+    if (saga === undefined) return this.#untilAnswered(showId, command, endsAt);
+    const confirmBy = Math.min(endsAt, now() + CONFIRM_WAIT_MS);
+    // Watches before it asks, so that no outcome is missed.
+    const watch = saga.watch(command.bookingId);
+    try {
+      const reply = await this.#untilAnswered(showId, command, endsAt);
+      if (reply.kind !== "booking" || reply.booking.status !== "paying") return reply;
+      await watch.outcome(Math.max(0, confirmBy - now()));
+      // The same confirm again answers the booking's present outcome.
+      return await this.#untilAnswered(showId, command, endsAt);
+    } finally {
+      watch.end();
+    }
+  }
+
+  async #readLog(showId: ShowId, after: number, limit: number, endsAt: number): Promise<Reply> {
+    // Through the show first, so that a show that does not exist is refused and an old owner does not answer.
+    const alive = await this.#untilAnswered(showId, { kind: "Tick" }, endsAt);
+    if (alive.kind !== "done") return alive;
+    try {
+      const entries = await this.#options.journal.log(showId, after, Math.min(limit, LOG_PAGE_MAX));
+      return { kind: "log", entries };
+    } catch {
+      return storeAway();
+    }
+  }
+
+  async #refreshTerms(showId: ShowId, endsAt: number): Promise<Reply> {
+    try {
+      const terms = await this.#options.journal.terms(showId);
+      return await this.#untilAnswered(showId, { kind: "ChangeTerms", terms }, endsAt);
+    } catch {
+      return storeAway();
+    }
+  }
+}
+
+const storeAway = (): Reply => ({ kind: "fault", fault: { code: "store_unavailable", outcome: "none", retryAfterMs: 1_000 } });
+const pending = (): Reply => ({ kind: "fault", fault: { code: "outcome_pending", outcome: "unknown", retryAfterMs: 1_000 } });
