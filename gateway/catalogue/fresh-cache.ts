@@ -1,13 +1,16 @@
 // Answers kept for a moment: one load at a time for a key, its value shared by all who ask while it is fresh.
 // F1: what `get` answers was loaded by a load that began at most `freshMs` before it was called.
 // F2: after `clear()` nothing that was loaded, or began to load, before it is answered to anybody who asks later.
-// F3: at most `bytesMax` of values; the oldest go first. A load that fails is not kept.
+// F3: values of at most `sizeMax` together; the oldest go first. A load that fails
+//     or answers `undefined` is not kept.
+
+import type { Clock } from "../../shared/platform/clock.ts";
 
 export interface FreshCacheOptions<V> {
   readonly freshMs: number;
-  readonly bytesMax: number;
+  readonly sizeMax: number;
   readonly sizeOf: (value: V) => number;
-  readonly clock: { now(): number };
+  readonly clock: Clock;
 }
 
 interface Kept<V> {
@@ -16,24 +19,24 @@ interface Kept<V> {
 }
 
 interface Load<V> {
-  readonly promise: Promise<V>;
+  readonly promise: Promise<V | undefined>;
   readonly begunAt: number;
 }
 
-export class FreshCache<V> {
+export class FreshCache<V extends object> {
   readonly #options: FreshCacheOptions<V>;
   // In the order of loading, so the first is the oldest.
   readonly #kept = new Map<string, Kept<V>>();
   // Bounded by the requests under way: each has at least one waiting for it.
   readonly #loading = new Map<string, Load<V>>();
-  #bytes = 0;
+  #size = 0;
 
   constructor(options: FreshCacheOptions<V>) {
     this.#options = options;
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  get size(): number {
+    return this.#size;
   }
 
   /** The value if it is fresh: no promise, for the hot path. */
@@ -42,7 +45,7 @@ export class FreshCache<V> {
     return kept !== undefined && this.#isFresh(kept.begunAt) ? kept.value : undefined;
   }
 
-  async get(key: string, load: () => Promise<V>): Promise<V> {
+  async get(key: string, load: () => Promise<V | undefined>): Promise<V | undefined> {
     const fresh = this.peek(key);
     if (fresh !== undefined) return fresh;
     const underWay = this.#loading.get(key);
@@ -53,7 +56,7 @@ export class FreshCache<V> {
     this.#loading.set(key, started);
     try {
       const value = await promise;
-      if (this.#loading.get(key) === started) this.#keep(key, { value, begunAt });
+      if (value !== undefined && this.#loading.get(key) === started) this.#keep(key, { value, begunAt });
       return value;
     } finally {
       if (this.#loading.get(key) === started) this.#loading.delete(key);
@@ -63,7 +66,7 @@ export class FreshCache<V> {
   clear(): void {
     this.#kept.clear();
     this.#loading.clear();
-    this.#bytes = 0;
+    this.#size = 0;
   }
 
   #isFresh(begunAt: number): boolean {
@@ -71,22 +74,22 @@ export class FreshCache<V> {
   }
 
   #keep(key: string, kept: Kept<V>): void {
-    const { bytesMax, sizeOf } = this.#options;
+    const { sizeMax, sizeOf } = this.#options;
     this.#drop(key);
     const size = sizeOf(kept.value);
-    if (size > bytesMax) return;
+    if (size > sizeMax) return;
     for (const oldest of this.#kept.keys()) {
-      if (this.#bytes + size <= bytesMax) break;
+      if (this.#size + size <= sizeMax) break;
       this.#drop(oldest);
     }
     this.#kept.set(key, kept);
-    this.#bytes += size;
+    this.#size += size;
   }
 
   #drop(key: string): void {
     const kept = this.#kept.get(key);
     if (kept === undefined) return;
     this.#kept.delete(key);
-    this.#bytes -= this.#options.sizeOf(kept.value);
+    this.#size -= this.#options.sizeOf(kept.value);
   }
 }

@@ -212,6 +212,8 @@ export interface ShowRecord {
   readonly cancelled: boolean;
   readonly prices: Readonly<Record<string, number>>;
   readonly currency: string;
+  /** By category index, as of the owner's last commit. */
+  readonly free: readonly number[];
   readonly hold_ttl_s: number | null;
   readonly grace_s: number | null;
   readonly offer_ttl_s: number | null;
@@ -226,9 +228,10 @@ export async function readShow(pool: Pool, showId: string): Promise<ShowRecord |
     text: `
       SELECT s.show_id, s.movie_id, m.title, s.cinema_id, c.name AS cinema, city.city_id, city.name AS city, c.time_zone,
              s.hall_id, h.name AS hall, s.layout_id, s.starts_at, s.ends_at, s.sales_cutoff, s.cancelled, s.prices,
-             s.currency, s.hold_ttl_s, s.grace_s, s.offer_ttl_s, s.waitlist_policy, s.single_gap, s.gated
+             s.currency, s.hold_ttl_s, s.grace_s, s.offer_ttl_s, s.waitlist_policy, s.single_gap, s.gated,
+             coalesce(l.free, ly.category_seats) AS free
       FROM show s JOIN movie m ON m.movie_id = s.movie_id JOIN cinema c ON c.cinema_id = s.cinema_id
-        JOIN city ON city.city_id = c.city_id JOIN hall h ON h.hall_id = s.hall_id
+        JOIN city ON city.city_id = c.city_id JOIN hall h ON h.hall_id = s.hall_id ${SEATS_TABLES}
       WHERE s.show_id = $1`,
     values: [showId],
   });
