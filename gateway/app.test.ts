@@ -1,5 +1,5 @@
-import { Registry } from "prom-client";
 import { z } from "@hono/zod-openapi";
+import { Registry } from "prom-client";
 import t from "tap";
 import { silentLog } from "../shared/platform/log.ts";
 import { createGateway } from "./app.ts";
@@ -11,7 +11,14 @@ const clock = { now: () => 1_800_000_000_000 };
 
 function appOf(...endpoints: Endpoint[]) {
   const sessions = new Sessions({ sessionKey: new Uint8Array(32).fill(7), clock });
-  const { app } = createGateway({ endpoints, sessions, log: silentLog(), metrics: new Registry(), clock, version: "0" });
+  const { app } = createGateway({
+    endpoints,
+    sessions,
+    log: silentLog(),
+    metrics: new Registry(),
+    clock,
+    version: "0",
+  });
   return { app, sessions };
 }
 
@@ -87,7 +94,10 @@ t.test("wrong content type, unknown route, wrong method, malformed parameter, do
   const none = await app.request("/v1/nothing");
   t.match([none.status, await none.json()], [404, { code: "not_found" }]);
   const method = await app.request("/v1/echo/ann");
-  t.match([method.status, method.headers.get("allow"), await method.json()], [405, "POST", { code: "method_not_allowed" }]);
+  t.match(
+    [method.status, method.headers.get("allow"), await method.json()],
+    [405, "POST", { code: "method_not_allowed" }],
+  );
   const options = await app.request("/v1/echo/ann", { method: "OPTIONS" });
   t.match([options.status, options.headers.get("allow")], [204, "POST"]);
   const param = await app.request("/v1/echo/ANN", post('{"text":""}'));
@@ -171,5 +181,7 @@ t.test("the OpenAPI document says 3.1 and lists the problems", async (t) => {
   const { app } = appOf(echo);
   const document = (await (await app.request("/openapi.json")).json()) as { openapi: string; paths: object };
   t.equal(document.openapi, "3.1.0");
-  t.match(document.paths, { "/v1/echo/{name}": { post: { responses: { 422: { description: /validation_failed/ } } } } });
+  t.match(document.paths, {
+    "/v1/echo/{name}": { post: { responses: { 422: { description: /validation_failed/ } } } },
+  });
 });

@@ -4,6 +4,7 @@
 
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Registry } from "prom-client";
+import type { Clock } from "../shared/platform/clock.ts";
 import type { Log } from "../shared/platform/log.ts";
 import { empty, type GatewayContext, type GatewayEnv, json } from "./http/answer.ts";
 import { type Endpoint, endpoint } from "./http/endpoint.ts";
@@ -19,7 +20,7 @@ export interface GatewayDependencies {
   readonly log: Log;
   readonly metrics: Registry;
   /** Wall clock, milliseconds. */
-  readonly clock: { now(): number };
+  readonly clock: Clock;
   readonly version: string;
 }
 

@@ -6,7 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import type { GatewayContext } from "./answer.ts";
 import { headerOf } from "./headers.ts";
-import { type Problem, invalid } from "./problem.ts";
+import { invalid, type Problem } from "./problem.ts";
 import { valueFault } from "./validation.ts";
 
 export const BODY_LIMIT_BYTES = 16 * 1024;

@@ -71,9 +71,13 @@ export type Result = Answer | Problem;
 export type Endpoint = EndpointSpec<Access, boolean, unknown, unknown, unknown>;
 
 /** Checks one route's types and gives it to the registry. */
-export function endpoint<A extends Access, Key extends boolean, Params = undefined, Query = undefined, Body = undefined>(
-  spec: EndpointSpec<A, Key, Params, Query, Body>,
-): Endpoint {
+export function endpoint<
+  A extends Access,
+  Key extends boolean,
+  Params = undefined,
+  Query = undefined,
+  Body = undefined,
+>(spec: EndpointSpec<A, Key, Params, Query, Body>): Endpoint {
   return spec as unknown as Endpoint;
 }
 

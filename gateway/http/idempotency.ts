@@ -6,7 +6,7 @@
 import { createHmac, createSecretKey } from "node:crypto";
 import type { OperationId, SessionId, ShowId } from "../../shared/kernel/ids.ts";
 import type { Operation } from "../../shared/protocol/command.ts";
-import { type Problem, invalidField } from "./problem.ts";
+import { invalidField, type Problem } from "./problem.ts";
 
 /** 1–128 visible ASCII characters. */
 const KEY = /^[\x21-\x7e]{1,128}$/;

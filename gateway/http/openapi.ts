@@ -30,10 +30,10 @@ type Registered = Parameters<OpenAPIHono["openAPIRegistry"]["registerPath"]>[0];
 
 export function describeEndpoint(app: OpenAPIHono<GatewayEnv>, endpoint: Endpoint): void {
   const request: Record<string, unknown> = {};
-  if (endpoint.params !== undefined) request["params"] = endpoint.params;
-  if (endpoint.query !== undefined) request["query"] = endpoint.query;
+  if (endpoint.params !== undefined) request.params = endpoint.params;
+  if (endpoint.query !== undefined) request.query = endpoint.query;
   if (endpoint.idempotent) {
-    request["headers"] = z.object({
+    request.headers = z.object({
       [KEY_HEADER]: z.string().openapi({
         pattern: "^[\\x21-\\x7e]{1,128}$",
         description: "A value of your own; the same when you ask again. `Idempotency-Key` will do as well.",
@@ -41,7 +41,7 @@ export function describeEndpoint(app: OpenAPIHono<GatewayEnv>, endpoint: Endpoin
     });
   }
   if (endpoint.body !== undefined) {
-    request["body"] = {
+    request.body = {
       required: endpoint.body.optional !== true,
       content: { [JSON_TYPE]: { schema: endpoint.body.schema } },
     };

@@ -4,6 +4,7 @@
 // S2: what is thrown is logged with the request id and answered without a word of it.
 
 import { randomBytes } from "node:crypto";
+import type { Clock } from "../../shared/platform/clock.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import type { Answer, GatewayContext } from "./answer.ts";
 import { BODY_LIMIT_BYTES, readJson } from "./body.ts";
@@ -21,7 +22,7 @@ export interface ServeOptions {
   readonly log: Log;
   readonly metrics: RequestMetrics;
   /** Wall clock, milliseconds. */
-  readonly clock: { now(): number };
+  readonly clock: Clock;
 }
 
 /** An answer slower than this is worth a line in the log. */
@@ -159,7 +160,10 @@ function admit(session: Session, access: Access): Session | Problem {
   return { code: "forbidden", detail: `This needs a token with the scope \`${access}\`.` };
 }
 
-function readQuery(c: GatewayContext, schema: NonNullable<Endpoint["query"]>): { query: unknown } | { problem: Problem } {
+function readQuery(
+  c: GatewayContext,
+  schema: NonNullable<Endpoint["query"]>,
+): { query: unknown } | { problem: Problem } {
   const query: Record<string, string> = {};
   for (const [name, values] of Object.entries(c.req.queries())) {
     const [value = ""] = values;

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { compactVerify, errors, SignJWT } from "jose";
 import type { SessionId } from "../../shared/kernel/ids.ts";
+import type { Clock } from "../../shared/platform/clock.ts";
 import { TwoGenerationCache } from "./two-generation-cache.ts";
 
 const ISSUER = "usher";
@@ -28,7 +29,7 @@ export interface SessionsOptions {
   /** Shared by every gateway, at least 32 bytes. */
   readonly sessionKey: Uint8Array;
   /** Wall clock, milliseconds. */
-  readonly clock: { now(): number };
+  readonly clock: Clock;
 }
 
 export interface IssuedSession {
@@ -38,7 +39,7 @@ export interface IssuedSession {
 
 export class Sessions {
   readonly #key: Uint8Array;
-  readonly #clock: { now(): number };
+  readonly #clock: Clock;
   readonly #verified = new TwoGenerationCache<string, Session>(VERIFIED_MAX);
 
   constructor(options: SessionsOptions) {

@@ -46,7 +46,8 @@ export function fieldErrors(error: z.ZodError): FieldError[] {
   for (const issue of error.issues) {
     const path = issue.path.map(String).join(".");
     if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys) errors.push({ field: join(path, key.slice(0, 64)), message: "is not a field here" });
+      for (const key of issue.keys)
+        errors.push({ field: join(path, key.slice(0, 64)), message: "is not a field here" });
     } else {
       errors.push({ field: path === "" ? "body" : path, message: issue.message });
     }

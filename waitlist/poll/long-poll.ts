@@ -2,6 +2,7 @@
 // L1: subscribe, then read, then park: what happens after the reading wakes the poll (parking.ts, P1).
 // L2: a wake-up is only a hint: what is answered was read after it.
 
+import type { Clock } from "../../shared/platform/clock.ts";
 import { type Place, type PollLot, WAIT_MAX_MS } from "./parking.ts";
 
 export interface LongPoll<T> {
@@ -17,11 +18,7 @@ export interface LongPoll<T> {
 }
 
 /** The present, or `undefined` when the lot is full. Once the client is gone the value is whatever was read last. */
-export async function longPoll<T>(
-  lot: PollLot,
-  clock: { now(): number },
-  poll: LongPoll<T>,
-): Promise<T | undefined> {
+export async function longPoll<T>(lot: PollLot, clock: Clock, poll: LongPoll<T>): Promise<T | undefined> {
   if (poll.waitMs <= 0) return poll.read();
   const place = lot.enter(poll.id);
   if (place === undefined) return undefined;
@@ -34,7 +31,7 @@ export async function longPoll<T>(
   }
 }
 
-async function waitAt<T>(place: Place, clock: { now(): number }, poll: LongPoll<T>): Promise<T> {
+async function waitAt<T>(place: Place, clock: Clock, poll: LongPoll<T>): Promise<T> {
   const until = clock.now() + poll.waitMs;
   for (;;) {
     const value = await poll.read();

@@ -122,7 +122,7 @@ t.test("a clock that jumps makes nobody wait for ever", async (t) => {
 
 t.test("a rest that begins while the process was stuck is not cut short", async (t) => {
   const { time, lot } = lotOf();
-  lot.enter("a")?.rest(1_000);
+  void lot.enter("a")?.rest(1_000);
   time.nowMs += 20_000;
   const rest = lot.enter("b")?.rest(30_000) ?? Promise.resolve();
   await time.pass(29_999);
@@ -227,7 +227,7 @@ t.test("an update between reading and parking is not lost", async (t) => {
 
 t.test("a client that goes away frees its place at once; a full lot says so", async (t) => {
   const { time, lot } = lotOf({ placesMax: 1 });
-  let goAway = () => undefined as void;
+  let goAway: () => void = () => undefined;
   const poll = () =>
     longPoll(lot, time, {
       id: "a",

@@ -6,6 +6,7 @@
 // P3: at most `placesMax` places, and `placesPerIdMax` for one id; who finds none is told so and nothing is kept.
 
 import { assert } from "../../shared/kernel/assert.ts";
+import type { Clock } from "../../shared/platform/clock.ts";
 import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
 
 /** `gone`: left by its client. `closing`: the lot closes. */
@@ -14,7 +15,7 @@ export type Waking = "changed" | "timeout" | "gone" | "closing";
 export interface PollLotOptions {
   readonly timers: Timers;
   /** Milliseconds; may jump (a wall clock will do): a jump makes rests longer or shorter, never endless. */
-  readonly clock: { now(): number };
+  readonly clock: Clock;
   /** 50,000 unless said. */
   readonly placesMax?: number;
   /** 64 unless said: one booking or waiter has one holder, with a few windows at most. */
@@ -35,7 +36,7 @@ export interface Place {
 
 export class PollLot {
   readonly #timers: Timers;
-  readonly #clock: { now(): number };
+  readonly #clock: Clock;
   readonly #placesMax: number;
   readonly #placesPerIdMax: number;
   /** One place alone is stored as itself: almost every id has one, and a Set costs more than the place. */

@@ -1,0 +1,19 @@
+// What committed changes do in this gateway: seat maps move on, parked polls wake. One subscription for both.
+
+import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
+import type { PollLot } from "../waitlist/poll/parking.ts";
+import type { SeatViews } from "./seat-views.ts";
+
+export interface FeedParts {
+  readonly allocator: AllocatorPort;
+  readonly views: SeatViews;
+  readonly lot: PollLot;
+}
+
+/** Returns the way to end it. Before anything is read: what reads afterwards misses nothing. */
+export const connectFeed = ({ allocator, views, lot }: FeedParts): (() => void) =>
+  allocator.onUpdate((update) => {
+    views.apply(update);
+    // Thousands of updates a second, mostly for nobody: an empty lot costs nothing.
+    if (lot.size > 0) for (const id of update.touched) lot.wake(id);
+  });

@@ -1,0 +1,93 @@
+// POST /v1/bookings/confirm: pay for a hold. Answers the booking's present outcome, whichever attempt asks.
+
+import { assertNever } from "../../shared/kernel/assert.ts";
+import type { BookingId } from "../../shared/kernel/ids.ts";
+import { showOf } from "../../shared/kernel/ids.ts";
+import type { BookingView } from "../../shared/protocol/reply.ts";
+import { json } from "../http/answer.ts";
+import { type Endpoint, endpoint, type Result } from "../http/endpoint.ts";
+import { refusalProblem } from "../http/problem.ts";
+import { type HallSeats, labelIn } from "../show-lookup.ts";
+import {
+  BOOKING_NOT_FOUND,
+  type BookingRouteDependencies,
+  CONFIRM_DEADLINE_MS,
+  findShow,
+  otherReply,
+} from "./asking.ts";
+import { CONFIRM_REQUEST, parseConfirmRequest } from "./lock-request.ts";
+import { BOOKING, bookingJson } from "./shapes.ts";
+
+/** How soon to ask again about a payment that takes longer than the answer waited. */
+const PAYING_RETRY_S = 1;
+
+export const confirmEndpoint = ({ allocator, shows, operations }: BookingRouteDependencies): Endpoint =>
+  endpoint({
+    method: "post",
+    path: "/v1/bookings/confirm",
+    tag: "bookings",
+    summary: "Confirm a booking by paying for it",
+    description: "Asking again with the same key never charges twice; it answers what has become of the payment.",
+    access: "session",
+    idempotent: true,
+    body: { schema: CONFIRM_REQUEST, parse: parseConfirmRequest },
+    answers: {
+      200: { description: "Booked", schema: BOOKING },
+      202: {
+        description: "Still paying: ask at `Location`",
+        schema: BOOKING,
+        headers: { Location: "The booking", "Retry-After": "Seconds" },
+      },
+    },
+    problems: [
+      "not_found",
+      "payment_declined",
+      "hold_expired",
+      "payment_in_progress",
+      "already_booked",
+      "idempotency_key_reused",
+      "payment_unavailable",
+      "store_unavailable",
+      "overloaded",
+      "outcome_pending",
+    ],
+    handle: async ({ session, key, body }) => {
+      const showId = showOf(body.lock_id);
+      if (showId === undefined) return BOOKING_NOT_FOUND;
+      const bookingId = body.lock_id as BookingId;
+      const show = shows.peek(showId) ?? (await findShow(shows, showId));
+      if (show === undefined) return BOOKING_NOT_FOUND;
+      const contactEmail = body.contact?.email;
+      const paymentToken = body.payment_token;
+      const operation = operations.of(session.id, showId, key, ["confirm", bookingId, paymentToken, contactEmail]);
+      const reply = await allocator.ask(
+        showId,
+        { kind: "ConfirmBooking", session: session.id, operation, bookingId, paymentToken, contactEmail },
+        CONFIRM_DEADLINE_MS,
+      );
+      return reply.kind === "booking" ? outcome(reply.booking, show.hall) : otherReply(reply, show.hall);
+    },
+  });
+
+function outcome(booking: BookingView, hall: HallSeats): Result {
+  const { status } = booking;
+  switch (status) {
+    case "booked":
+    case "cancelled":
+      return json(200, bookingJson(booking, hall));
+    case "paying":
+      return json(202, bookingJson(booking, hall), {
+        Location: `/v1/bookings/${booking.id}`,
+        "Retry-After": String(PAYING_RETRY_S),
+      });
+    // Where a declined booking is not released it is held again, for another attempt under another key.
+    case "held":
+    case "declined":
+      return refusalProblem({ code: "payment_declined", reason: booking.reason }, labelIn(hall));
+    case "expired":
+    case "released":
+      return refusalProblem({ code: "hold_expired", status }, labelIn(hall));
+    default:
+      return assertNever(status);
+  }
+}

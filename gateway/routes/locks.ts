@@ -1,0 +1,139 @@
+// Taking, extending and giving back a hold. The API calls a hold a lock; its id is the booking's.
+
+import { z } from "@hono/zod-openapi";
+import { isShowId } from "../../shared/kernel/ids.ts";
+import type { SeatChoice } from "../../shared/protocol/command.ts";
+import { json } from "../http/answer.ts";
+import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import type { RequestParts } from "../http/idempotency.ts";
+import { invalidField, type Problem } from "../http/problem.ts";
+import type { HallSeats } from "../show-lookup.ts";
+import {
+  ASK_DEADLINE_MS,
+  BOOKING_NOT_FOUND,
+  type BookingRouteDependencies,
+  findShow,
+  otherReply,
+  SHOW_NOT_FOUND,
+  showOfBooking,
+} from "./asking.ts";
+import { LOCK_REQUEST, type LockRequest, parseLockRequest } from "./lock-request.ts";
+import { resolveSeats } from "./seats.ts";
+import { BOOKING, bookingJson, LOCK, LOCK_PARAMS, lockJson } from "./shapes.ts";
+
+export const lockEndpoints = (dependencies: BookingRouteDependencies): Endpoint[] => [
+  lockEndpoint(dependencies),
+  changeEndpoint(dependencies, {
+    kind: "ExtendHold",
+    method: "post",
+    path: "/v1/bookings/lock/{lock_id}/extend",
+    summary: "Extend a hold, once",
+    problems: ["already_extended", "hold_expired", "payment_in_progress", "already_booked"],
+  }),
+  changeEndpoint(dependencies, {
+    kind: "ReleaseHold",
+    method: "delete",
+    path: "/v1/bookings/lock/{lock_id}",
+    summary: "Give the seats of a hold back",
+    problems: ["hold_expired", "payment_in_progress", "already_booked"],
+  }),
+];
+
+const lockEndpoint = ({ allocator, shows, operations }: BookingRouteDependencies): Endpoint =>
+  endpoint({
+    method: "post",
+    path: "/v1/bookings/lock",
+    tag: "bookings",
+    summary: "Lock seats",
+    description: "All of the seats or none, for a limited time. Asking again with the same key answers the same.",
+    access: "session",
+    idempotent: true,
+    body: { schema: LOCK_REQUEST, parse: parseLockRequest },
+    answers: { 201: { description: "The seats are held", schema: LOCK } },
+    problems: [
+      "not_found",
+      "sales_closed",
+      "not_admitted",
+      "hold_limit",
+      "show_full",
+      "waitlist_active",
+      "retry_held",
+      "seats_taken",
+      "single_gap",
+      "no_contiguous_block",
+      "idempotency_key_reused",
+      "store_unavailable",
+      "overloaded",
+      "outcome_pending",
+    ],
+    handle: async ({ session, key, body }) => {
+      const showId = body.showtime_id;
+      if (!isShowId(showId)) return SHOW_NOT_FOUND;
+      const show = shows.peek(showId) ?? (await findShow(shows, showId));
+      if (show === undefined) return SHOW_NOT_FOUND;
+      const chosen = choiceOf(body, show.hall);
+      if ("code" in chosen) return chosen;
+      const operation = operations.of(session.id, showId, key, partsOf(chosen));
+      const command = { kind: "PlaceHold", session: session.id, operation, choice: chosen } as const;
+      const reply = await allocator.ask(showId, command, ASK_DEADLINE_MS);
+      if (reply.kind === "booking") return json(201, lockJson(reply.booking, show.hall));
+      return otherReply(reply, show.hall);
+    },
+  });
+
+function choiceOf(body: LockRequest, hall: HallSeats): SeatChoice | Problem {
+  if (body.seat_ids !== undefined) {
+    const resolved = resolveSeats(hall, body.seat_ids, "seat_ids");
+    return "problem" in resolved ? resolved.problem : { by: "seats", seats: resolved.seats };
+  }
+  const category = body.category === undefined ? undefined : hall.categoryOf(body.category);
+  if (body.category !== undefined && category === undefined) {
+    return invalidField("category", `must be one of ${hall.categories.join(", ")}`);
+  }
+  return {
+    by: "quantity",
+    quantity: body.quantity ?? 0,
+    category,
+    accessible: body.accessible ?? false,
+    contiguous: body.contiguous ?? false,
+  };
+}
+
+/** The order in which seats are named does not make another request. */
+const partsOf = (choice: SeatChoice): RequestParts =>
+  choice.by === "seats"
+    ? ["lock", [...choice.seats].sort((a, b) => a - b)]
+    : ["lock", choice.quantity, choice.category, choice.accessible, choice.contiguous];
+
+interface ChangeSpec {
+  readonly kind: "ExtendHold" | "ReleaseHold";
+  readonly method: "post" | "delete";
+  readonly path: string;
+  readonly summary: string;
+  readonly problems: Endpoint["problems"];
+}
+
+const changeEndpoint = ({ allocator, shows, operations }: BookingRouteDependencies, spec: ChangeSpec): Endpoint =>
+  endpoint({
+    method: spec.method,
+    path: spec.path,
+    tag: "bookings",
+    summary: spec.summary,
+    access: "session",
+    idempotent: true,
+    params: LOCK_PARAMS,
+    body: { schema: z.strictObject({}), optional: true },
+    answers: { 200: { description: "The booking", schema: BOOKING } },
+    problems: [...spec.problems, "idempotency_key_reused", "store_unavailable", "overloaded", "outcome_pending"],
+    handle: async ({ session, key, params }) => {
+      const bookingId = params.lock_id;
+      const showId = showOfBooking(bookingId);
+      const show = await findShow(shows, showId);
+      if (show === undefined) return BOOKING_NOT_FOUND;
+      const operation = operations.of(session.id, showId, key, [spec.kind, bookingId]);
+      const command = { kind: spec.kind, session: session.id, operation, bookingId };
+      const reply = await allocator.ask(showId, command, ASK_DEADLINE_MS);
+      if (reply.kind === "booking") return json(200, bookingJson(reply.booking, show.hall));
+      return otherReply(reply, show.hall);
+    },
+  });
