@@ -1,7 +1,7 @@
 // Requests that are to stay without an answer. None is kept for ever, and never too many.
 // R1: each ends when its client goes, after HELD_MS_MAX, when there are too many (the oldest first), or at close.
 
-import type { ServerResponse } from "node:http";
+import type { Writable } from "node:stream";
 import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
 
 export const HELD_MS_MAX = 60_000;
@@ -10,7 +10,7 @@ export const HELD_REQUESTS_MAX = 1_000;
 export class HeldRequests {
   readonly #timers: Timers;
   /** In the order of their coming. */
-  readonly #held = new Map<ServerResponse, TimerHandle>();
+  readonly #held = new Map<Writable, TimerHandle>();
 
   constructor(timers: Timers) {
     this.#timers = timers;
@@ -20,7 +20,7 @@ export class HeldRequests {
     return this.#held.size;
   }
 
-  hold(response: ServerResponse): void {
+  hold(response: Writable): void {
     if (response.destroyed) return;
     for (const oldest of this.#held.keys()) {
       if (this.#held.size < HELD_REQUESTS_MAX) break;
@@ -37,7 +37,7 @@ export class HeldRequests {
     for (const response of this.#held.keys()) this.#end(response);
   }
 
-  #end(response: ServerResponse): void {
+  #end(response: Writable): void {
     const handle = this.#held.get(response);
     if (handle === undefined) return;
     this.#held.delete(response);
