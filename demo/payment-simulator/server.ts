@@ -4,13 +4,13 @@
 // V1: no answer leaves before every record written so far is on disk, so nothing told can be forgotten.
 // V2: one process owns a data folder at a time.
 
-import { mkdir } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parse as parseForm } from "node:querystring";
 import { type FolderLock, lockFolder } from "../../shared/platform/embedded-postgres/folder-lock.ts";
-import { fileFault, StartFault } from "../../shared/platform/start-fault.ts";
+import { fileFault, makeFolder } from "../../shared/platform/folder.ts";
+import { StartFault } from "../../shared/platform/start-fault.ts";
 import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
 import { wallClockMs } from "../../shared/platform/wall-clock.ts";
 import { Book, type LedgerRecord } from "./book.ts";
@@ -72,7 +72,7 @@ export async function startPaymentSimulator(options: PaymentSimulatorOptions): P
 
 async function takeFolder(folder: string): Promise<FolderLock> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
   } catch (error) {
     throw fileFault(folder, error);
   }
