@@ -1,6 +1,7 @@
 // The catalogue's answers, rendered and kept for a second: what makes listing films as cheap as sending bytes.
 // R1: prices, times and counts are at most FRESH_MS old. R2: what was changed through this gateway shows at once.
 
+import { assert } from "../../shared/kernel/assert.ts";
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import type { Clock } from "../../shared/platform/clock.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
@@ -38,13 +39,13 @@ export class CatalogueReader {
     this.#shows = new FreshCache({ clock, freshMs: FRESH_MS, sizeMax: SHOW_RECORDS_MAX, sizeOf: () => 1 });
   }
 
-  cities(): Promise<ReadyAnswer | undefined> {
-    return this.#answers.get("cities", async () => render({ cities: await readCities(this.#pool) }));
+  cities(): Promise<ReadyAnswer> {
+    return this.#list("cities", async () => render({ cities: await readCities(this.#pool) }));
   }
 
-  movies(query: MoviesQuery): Promise<ReadyAnswer | undefined> {
+  movies(query: MoviesQuery): Promise<ReadyAnswer> {
     const { cityId, limit, after } = query;
-    return this.#answers.get(JSON.stringify(["movies", cityId, limit, after]), async () => {
+    return this.#list(JSON.stringify(["movies", cityId, limit, after]), async () => {
       const { movies, next } = await readMovies(this.#pool, query);
       const nextCursor = next === undefined ? null : writeCursor(next);
       return render({ results: movies, next_cursor: nextCursor, did_you_mean: null });
@@ -63,6 +64,13 @@ export class CatalogueReader {
   /** The same object for as long as it is kept. `undefined`: there is no such show. */
   show(showId: ShowId): Promise<ShowRecord | undefined> {
     return this.#shows.get(showId, () => readShow(this.#pool, showId));
+  }
+
+  /** A list is there even when nothing is in it. */
+  async #list(key: string, load: () => Promise<ReadyAnswer>): Promise<ReadyAnswer> {
+    const answer = await this.#answers.get(key, load);
+    assert(answer !== undefined, "a list has an answer");
+    return answer;
   }
 
   /** After a change to the catalogue. */

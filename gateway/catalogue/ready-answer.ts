@@ -12,7 +12,7 @@ export interface ReadyAnswer {
 }
 
 /** May be kept, but asked about each time: a booking or an import shows at once. */
-export const REVALIDATE = "no-cache";
+export const REVALIDATE = "public, no-cache";
 export const IMMUTABLE = "public, max-age=31536000, immutable";
 
 const ETAG_CHARACTERS = 22;
