@@ -18,6 +18,8 @@ export interface PoolOptions {
   /** The server aborts longer statements (`aborted`); 0 is none. */
   readonly statementTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  /** Server settings of every connection, e.g. `{ enable_seqscan: "off" }`. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly log?: Log;
 }
 
@@ -34,6 +36,9 @@ export function createPool(options: PoolOptions): Pool {
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs,
     idleTimeoutMillis: IDLE_CONNECTION_MS,
+    options: Object.entries(options.settings ?? {})
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(" "),
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types: typeParsers(),
