@@ -1,6 +1,6 @@
 // One show's seat map as this gateway knows it, and the bytes it is served as.
 // V1: (epoch, version) says exactly which committed state this is; bytes are rendered at most once for each.
-// V2: an update is applied only to the version it follows. Anything else is older (ignored) or a gap (the caller's).
+// V2: an update is absolute: it fits any version from the one it follows on. Anything else is old (ignored) or a gap.
 
 import { assert } from "../shared/kernel/assert.ts";
 import { SEAT_FREE, type SeatMapSnapshot, type ShowUpdate } from "../shared/protocol/reply.ts";
@@ -54,7 +54,7 @@ export class SeatView {
   apply(update: ShowUpdate): Applied {
     if (update.epoch < this.#epoch) return "old";
     if (update.epoch === this.#epoch && update.version <= this.#version) return "old";
-    if (update.epoch !== this.#epoch || update.previous !== this.#version) return "gap";
+    if (update.epoch !== this.#epoch || update.previous > this.#version) return "gap";
     for (const [seat, state] of update.changes) {
       const before = this.#status[seat];
       assert(before !== undefined, `update of seat ${seat} of ${this.#status.length} of show ${this.showId}`);
