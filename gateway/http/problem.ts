@@ -19,6 +19,9 @@ type HttpCode =
   | "unauthorized"
   | "forbidden"
   | "method_not_allowed"
+  | "malformed_request"
+  | "headers_too_large"
+  | "request_timeout"
   | "conflict"
   | "not_ready"
   | "internal_error";
@@ -86,6 +89,9 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   unauthorized: row(401, "A session is required"),
   forbidden: row(403, "Not allowed"),
   method_not_allowed: row(405, "Method not allowed"),
+  malformed_request: row(400, "Not a well-formed request"),
+  headers_too_large: row(431, "The headers are too large"),
+  request_timeout: retryableRow(408, "The request took too long"),
   conflict: row(409, "Conflict"),
   not_ready: retryableRow(503, "Not ready"),
   internal_error: retryableRow(500, "Something went wrong here"),

@@ -1,0 +1,130 @@
+// The HTTP server under the app: sockets, time limits, and an end in good order. Knows nothing of routes.
+// H1: a client has 5 s for its headers and 10 s for its whole request; one that dawdles is answered 408 and closed.
+// H2: what Node refuses before the app sees it (broken syntax, headers too large) is a problem like any other.
+// H3: `stop` lets answers under way finish, keeps no idle connection, and after its bound closes what is left.
+
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { StartFault, systemCodeOf } from "../../shared/platform/start-fault.ts";
+import { type Timers, within } from "../../shared/platform/timers.ts";
+import type { Answer } from "./answer.ts";
+import { PROBLEM_TYPE, problemAnswer } from "./problem.ts";
+
+export interface HttpServerOptions {
+  readonly fetch: Parameters<typeof getRequestListener>[0];
+  readonly host: string;
+  readonly port: number;
+  readonly connectionsMax: number;
+  readonly timers: Timers;
+}
+
+export interface HttpServer {
+  readonly url: string;
+  /** No new connection; resolves when the last one is closed. */
+  stop(): Promise<void>;
+}
+
+const HEADERS_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Node looks for late requests this often; its own 30 s would make the two above mean little. */
+const TIMEOUT_CHECK_MS = 1_000;
+const KEEP_ALIVE_MS = 30_000;
+const HEADERS_MAX_BYTES = 8 * 1024;
+const BACKLOG = 4_096;
+const STOP_BOUND_MS = 8_000;
+const STOP_LOOK_MS = 25;
+
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const server = createServer(
+    {
+      maxHeaderSize: HEADERS_MAX_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      noDelay: true,
+    },
+    getRequestListener(options.fetch, {
+      // A URL or Host that makes no sense; everything later is answered inside the app.
+      errorHandler: () => rawResponse("malformed_request"),
+    }),
+  );
+  server.maxConnections = options.connectionsMax;
+  server.on("clientError", refuseClient);
+  await listen(server, options.host, options.port);
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return { url: `http://${host}:${port}`, stop: () => stop(server, options.timers) };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error): void => reject(listenFault(host, port, error));
+    server.once("error", onError);
+    server.listen({ host, port, backlog: BACKLOG }, () => {
+      server.off("error", onError);
+      resolve();
+    });
+  });
+}
+
+function listenFault(host: string, port: number, error: Error): StartFault {
+  const code = systemCodeOf(error);
+  if (code === "EADDRINUSE") {
+    return new StartFault("port_taken", `Port ${port} is in use; choose another one with --port.`, error);
+  }
+  if (code === "EACCES") {
+    return new StartFault("port_forbidden", `This user may not use port ${port}; choose one from 1024 on.`, error);
+  }
+  return new StartFault("listen", `Cannot listen on ${host}:${port}: ${error.message}.`, error);
+}
+
+async function stop(server: Server, timers: Timers): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  let isLooking = true;
+  // A connection that was busy when the server closed is idle afterwards, and would stay for its keep-alive.
+  const look = (): void => {
+    if (!isLooking) return;
+    server.closeIdleConnections();
+    timers.setTimeout(look, STOP_LOOK_MS);
+  };
+  look();
+  await within(closed, STOP_BOUND_MS, () => server.closeAllConnections(), timers);
+  isLooking = false;
+  await closed;
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, ClientCode>> = {
+  HPE_HEADER_OVERFLOW: "headers_too_large",
+  ERR_HTTP_REQUEST_TIMEOUT: "request_timeout",
+};
+
+const CLIENT_DETAILS = {
+  headers_too_large: `The headers may have ${HEADERS_MAX_BYTES} bytes together; send less.`,
+  request_timeout: "The request did not arrive in time; send it again.",
+  malformed_request: "This is not a well-formed HTTP request.",
+} as const;
+
+type ClientCode = keyof typeof CLIENT_DETAILS;
+
+const clientProblem = (code: ClientCode): Answer => problemAnswer({ code, detail: CLIENT_DETAILS[code] }, "/", "-");
+
+function rawResponse(code: ClientCode): Response {
+  const { status, body } = clientProblem(code);
+  return new Response(String(body), { status, headers: { "Content-Type": PROBLEM_TYPE, Connection: "close" } });
+}
+
+function refuseClient(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, body } = clientProblem(CLIENT_ERRORS[error.code ?? ""] ?? "malformed_request");
+  const text = String(body);
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
+      `Connection: close\r\n\r\n${text}`,
+  );
+}

@@ -1,0 +1,134 @@
+// One gateway, put together: what it keeps, its routes, its server. Everything started here is stopped by `stop`.
+// The allocators are whatever is behind the port: a function call in one process, NATS in a cluster.
+
+import type { Clock } from "../shared/platform/clock.ts";
+import type { Log } from "../shared/platform/log.ts";
+import type { Metrics } from "../shared/platform/metrics.ts";
+import type { Pool } from "../shared/platform/postgres.ts";
+import type { Secrets } from "../shared/platform/secrets.ts";
+import type { Timers } from "../shared/platform/timers.ts";
+import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
+import { PollLot } from "../waitlist/poll/parking.ts";
+import { createGateway } from "./app.ts";
+import type { GatewayConfig, GatewayLimits } from "./config.ts";
+import { connectFeed } from "./feed.ts";
+import type { Endpoint } from "./http/endpoint.ts";
+import { Operations } from "./http/idempotency.ts";
+import { startHttpServer } from "./http/server.ts";
+import { Sessions } from "./http/session.ts";
+import { Readiness } from "./readiness.ts";
+import { adminSeatEndpoints } from "./routes/admin-seats.ts";
+import { bookingsEndpoints } from "./routes/bookings.ts";
+import { confirmEndpoint } from "./routes/confirm.ts";
+import { docsEndpoints } from "./routes/docs.ts";
+import { lockEndpoints } from "./routes/locks.ts";
+import { seatMapEndpoints } from "./routes/seatmap.ts";
+import { serviceEndpoints } from "./routes/service.ts";
+import { sessionEndpoints } from "./routes/sessions.ts";
+import { SeatStreams } from "./seat-streams.ts";
+import { SeatViews } from "./seat-views.ts";
+import type { ShowLookup } from "./show-lookup.ts";
+import { observeSizes } from "./sizes.ts";
+
+export interface GatewayParts {
+  readonly allocator: AllocatorPort;
+  readonly shows: ShowLookup;
+  readonly pool: Pool;
+  readonly secrets: Pick<Secrets, "sessionKey" | "operationKey">;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly limits: GatewayLimits;
+  /** The catalogue's routes: they have dependencies of their own. */
+  readonly catalogueEndpoints: readonly Endpoint[];
+  readonly version: string;
+}
+
+export interface AssembledGateway {
+  readonly app: ReturnType<typeof createGateway>["app"];
+  /** Not ready from now on, and everything that waits is answered. */
+  drain(): void;
+  stop(): void;
+}
+
+/** Everything but the server: what tests ask through `app.request()`. */
+export function assembleGateway(parts: GatewayParts): AssembledGateway {
+  const { allocator, shows, pool, clock, timers, metrics, limits } = parts;
+  const sessions = new Sessions({ sessionKey: parts.secrets.sessionKey, clock });
+  const operations = new Operations(parts.secrets.operationKey);
+  const lot = new PollLot({ timers, clock, placesMax: limits.parkedPollsMax });
+  const views = new SeatViews({ allocator, shows, timers, viewsMax: limits.seatViewsMax });
+  const streams = new SeatStreams({ views, timers, streamsMax: limits.seatStreamsMax });
+  const readiness = new Readiness({ allocator, pool, clock, timers });
+  const disconnect = connectFeed({ allocator, views, lot });
+  observeSizes(metrics, { lot, views, streams });
+  const asking = { allocator, shows, operations };
+  const { app } = createGateway({
+    endpoints: [
+      ...sessionEndpoints(sessions),
+      ...parts.catalogueEndpoints,
+      ...seatMapEndpoints(views, streams),
+      ...lockEndpoints(asking),
+      confirmEndpoint(asking),
+      ...bookingsEndpoints({ ...asking, pool, lot, clock }),
+      ...adminSeatEndpoints(asking),
+      ...serviceEndpoints({ readiness, metrics }),
+      ...docsEndpoints(),
+    ],
+    sessions,
+    log: parts.log,
+    metrics,
+    clock,
+    version: parts.version,
+  });
+  return {
+    app,
+    drain: () => {
+      readiness.drain();
+      lot.close();
+      streams.stop();
+    },
+    stop: () => {
+      disconnect();
+      views.stop();
+    },
+  };
+}
+
+export interface StartGatewayOptions extends Omit<GatewayParts, "limits"> {
+  readonly config: GatewayConfig;
+}
+
+export interface RunningGateway {
+  readonly url: string;
+  /** Answers what is under way, then ends everything it started. The pool and the port stay their owner's. */
+  stop(): Promise<void>;
+}
+
+export async function startGateway(options: StartGatewayOptions): Promise<RunningGateway> {
+  const { config, timers, log } = options;
+  const gateway = assembleGateway({ ...options, limits: config.limits });
+  try {
+    const server = await startHttpServer({
+      fetch: gateway.app.fetch as Parameters<typeof startHttpServer>[0]["fetch"],
+      host: config.host,
+      port: config.port,
+      connectionsMax: config.limits.connectionsMax,
+      timers,
+    });
+    log.info({ url: server.url }, "gateway listens");
+    return {
+      url: server.url,
+      async stop() {
+        gateway.drain();
+        await server.stop();
+        gateway.stop();
+      },
+    };
+  } catch (error) {
+    gateway.drain();
+    gateway.stop();
+    throw error;
+  }
+}
