@@ -7,7 +7,7 @@
 // E5: whatever keeps it from starting is a StartFault with one plain sentence.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, mkdir, open, readFile, realpath, stat } from "node:fs/promises";
+import { chmod, open, readFile, realpath, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { findBinaries } from "./embedded-postgres/binaries.ts";
@@ -16,6 +16,7 @@ import { type FolderLock, lockFolder } from "./embedded-postgres/folder-lock.ts"
 import { clearLeftover, FAST_STOP_MAX_MS, IMMEDIATE_STOP_MAX_MS, readPidFile } from "./embedded-postgres/leftover.ts";
 import { childEnv, chooseRunAs, type RunAs } from "./embedded-postgres/run-as.ts";
 import { serverArguments } from "./embedded-postgres/settings.ts";
+import { makeFolder } from "./folder.ts";
 import type { Log } from "./log.ts";
 import { fileFault, StartFault } from "./start-fault.ts";
 import { sleepMs, systemTimers, within } from "./timers.ts";
@@ -74,7 +75,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
 async function openFolder(path: string): Promise<string> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path, 0o700);
     return await realpath(path);
   } catch (error) {
     throw fileFault(path, error);
@@ -88,7 +89,7 @@ async function startLocked(
 ): Promise<EmbeddedPostgres> {
   // The server's user may differ from ours; what it owns is one level down, the password stays here.
   const workDir = join(folder, "server");
-  await mkdir(workDir, { recursive: true, mode: 0o700 });
+  await makeFolder(workDir, 0o700);
   const clusterDir = join(workDir, "cluster");
   await clearLeftover(clusterDir, systemTimers, options.log);
   const binaries = await findBinaries(join(folder, "lib"));

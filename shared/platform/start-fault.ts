@@ -28,10 +28,12 @@ export function fileFault(path: string, error: unknown): StartFault {
         ? "the disk is full; free some space or choose another folder with --data"
         : code === "EROFS"
           ? "its file system is read-only; choose another folder with --data"
-          : code === "ENOTDIR" || code === "EEXIST"
-            ? "something that is not a folder is in its place"
-            : error instanceof Error
-              ? error.message
-              : String(error);
+          : code === "ENOENT"
+            ? "no folder can be made there"
+            : code === "ENOTDIR" || code === "EEXIST"
+              ? "something that is not a folder is in its place"
+              : error instanceof Error
+                ? error.message
+                : String(error);
   return new StartFault("data_folder", `The data folder ${path} cannot be used: ${reason}.`, error);
 }

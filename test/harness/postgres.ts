@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { clearLeftover } from "../../shared/platform/embedded-postgres/leftover.ts";
 import { identityOf } from "../../shared/platform/embedded-postgres/process-facts.ts";
@@ -50,16 +50,11 @@ export interface TestPostgres extends TestDatabase {
 }
 
 export async function startTestPostgres(t: TestScope, options: TestPostgresOptions = {}): Promise<TestPostgres> {
-  const base = await openBase();
-  await removeLeftovers(base);
-  const template = await ensureTemplate(base);
-  const dataDir = await mkdtemp(join(base, `run-${process.pid}-`));
-  const ends: (() => Promise<unknown>)[] = [() => rm(dataDir, { recursive: true, force: true })];
+  const dataDir = await readyFolder(t);
+  const ends: (() => Promise<unknown>)[] = [];
   t.teardown(async () => {
     for (const end of ends.reverse()) await end();
   });
-  // `cp -a` keeps owners, and shares blocks where the file system can.
-  execFileSync("cp", ["-a", `${template}/.`, dataDir]);
   const server = await startEmbeddedPostgres({
     dataDir,
     fsync: options.fsync ?? false,
@@ -89,6 +84,23 @@ export async function startTestPostgres(t: TestScope, options: TestPostgresOptio
   return { ...(await freshDatabase()), server, dataDir, freshDatabase };
 }
 
+/** An empty data folder for this test. After it, a server that still runs there is stopped and the folder removed. */
+export async function testFolder(t: TestScope): Promise<string> {
+  const base = await openBase();
+  await removeLeftovers(base);
+  const folder = await mkdtemp(join(base, `run-${process.pid}-`));
+  t.teardown(() => removeFolder(folder));
+  return folder;
+}
+
+/** The same, with a data folder in it that a server need not make first. */
+export async function readyFolder(t: TestScope): Promise<string> {
+  const folder = await testFolder(t);
+  // `cp -a` keeps owners, and shares blocks where the file system can.
+  execFileSync("cp", ["-a", `${await ensureTemplate(dirname(folder))}/.`, folder]);
+  return folder;
+}
+
 /** A folder for all test files of this user, which nobody else can have made. */
 async function openBase(): Promise<string> {
   const base = join(tmpdir(), `usher-test-${process.getuid?.() ?? 0}`);
@@ -104,10 +116,13 @@ async function removeLeftovers(base: string): Promise<void> {
   for (const name of await readdir(base)) {
     const pid = Number(/^(?:run|making)-(\d+)-/.exec(name)?.[1]);
     if (!(pid > 0) || identityOf(pid) !== undefined) continue;
-    const folder = join(base, name);
-    await clearLeftover(join(folder, "server", "cluster"), systemTimers, silentLog()).catch(() => undefined);
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(join(base, name));
   }
+}
+
+async function removeFolder(folder: string): Promise<void> {
+  await clearLeftover(join(folder, "server", "cluster"), systemTimers, silentLog());
+  await rm(folder, { recursive: true, force: true });
 }
 
 /** A stopped data folder whose database TEMPLATE_DATABASE is migrated; made by whoever comes first. */
