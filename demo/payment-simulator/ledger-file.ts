@@ -9,8 +9,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setImmediate as endOfTick } from "node:timers/promises";
-import { fileFault } from "../../shared/platform/folder.ts";
-import { StartFault, systemCodeOf } from "../../shared/platform/start-fault.ts";
+import { fileFault, StartFault, systemCodeOf } from "../../shared/platform/start-fault.ts";
 
 const FORMAT = 1;
 const NEWLINE = 0x0a;
