@@ -16,9 +16,9 @@ import { type FolderLock, lockFolder } from "./embedded-postgres/folder-lock.ts"
 import { clearLeftover, FAST_STOP_MAX_MS, IMMEDIATE_STOP_MAX_MS, readPidFile } from "./embedded-postgres/leftover.ts";
 import { childEnv, chooseRunAs, type RunAs } from "./embedded-postgres/run-as.ts";
 import { serverArguments } from "./embedded-postgres/settings.ts";
-import { fileFault, makeFolder } from "./folder.ts";
+import { makeFolder } from "./folder.ts";
 import type { Log } from "./log.ts";
-import { StartFault } from "./start-fault.ts";
+import { fileFault, StartFault } from "./start-fault.ts";
 import { sleepMs, systemTimers, within } from "./timers.ts";
 
 /** Replaying the log after a crash may take long; a server that is alive and says `starting` is waited for. */

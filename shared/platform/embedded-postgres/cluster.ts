@@ -6,8 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileFault } from "../folder.ts";
-import { StartFault, systemCodeOf } from "../start-fault.ts";
+import { fileFault, StartFault, systemCodeOf } from "../start-fault.ts";
 import { type RunAs, runToEnd } from "./run-as.ts";
 
 export const SUPERUSER = "usher";
