@@ -1,0 +1,60 @@
+// `npm run bench -- core`: turns a second in the pure core on one core, and the memory of an idle loaded show.
+// Nothing around the core is measured: no mailbox, no commit, no wire. What the shell does to the state after each
+// commit, throwing finished bookings and operations out, is done here too, or the maps would grow unlike anything real.
+
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { type BenchOptions, type BenchResult, type Figure, median } from "./bench.ts";
+import { CoreWorkload } from "./core-workload.ts";
+
+const NS_PER_S = 1e9;
+const MEASURED_ROUNDS = 9;
+/** Until the code is compiled, half the seats are taken, and finished bookings come and go. */
+const WARM_UP_ROUNDS = 2;
+
+export async function run(options: BenchOptions): Promise<BenchResult> {
+  const figures = [
+    turnsPerSecond(options, { shows: 1_000, turnsPerRound: 1_000_000, atLeast: 1_000_000 }),
+    turnsPerSecond(options, { shows: 10_000, turnsPerRound: 1_000_000, atLeast: 400_000 }),
+    await idleShowBytes(options),
+  ];
+  return { figures };
+}
+
+function turnsPerSecond(
+  { quick, print }: BenchOptions,
+  { shows, turnsPerRound, atLeast }: { shows: number; turnsPerRound: number; atLeast: number },
+): Figure {
+  const workload = new CoreWorkload({ shows, seed: shows });
+  const roundTurns = quick ? 20_000 : turnsPerRound;
+  const rounds: number[] = [];
+  for (let round = 0; round < WARM_UP_ROUNDS + (quick ? 2 : MEASURED_ROUNDS); round += 1) {
+    workload.prepare(roundTurns);
+    const before = process.hrtime.bigint();
+    const turns = workload.run();
+    const tookNs = Number(process.hrtime.bigint() - before);
+    if (round >= WARM_UP_ROUNDS) rounds.push(Math.round((turns * NS_PER_S) / tookNs));
+  }
+  print(`the mix over ${shows} shows:\n${workload.profile()}`);
+  return {
+    name: `turns over ${shows.toLocaleString("en")} shows of 200 seats, in random order`,
+    value: median(rounds),
+    unit: "turns/s",
+    rounds,
+    atLeast,
+  };
+}
+
+/** In a process of its own, so that nothing else is on its heap. */
+async function idleShowBytes({ quick }: BenchOptions): Promise<Figure> {
+  const script = fileURLToPath(new URL("./core-memory.ts", import.meta.url));
+  const shows = quick ? 2_000 : 100_000;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", "--import", "tsx", script, String(shows)]);
+  return {
+    name: `memory of an idle loaded show of 200 seats, of ${shows.toLocaleString("en")}`,
+    value: Number(stdout),
+    unit: "bytes",
+    atMost: 4_096,
+  };
+}
