@@ -249,6 +249,40 @@ t.test("kill -9 in the middle of the load: everything acknowledged is there", as
   t.same(await done, [0, null]);
 });
 
+t.test("a disk that is full: what cannot be kept is not acknowledged, and the process ends", async (t) => {
+  const dataDir = await folderFor(t);
+  // Blocks of 512 bytes: the ledger can grow to 64 KiB, about 300 payments.
+  const limited = `ulimit -f 128; exec "$@"`;
+  const command = [process.execPath, "--import", "tsx", MAIN, "--data", dataDir];
+  const victim = spawn("sh", ["-c", limited, "sh", ...command], { stdio: ["ignore", "pipe", "ignore"] });
+  t.teardown(() => victim.kill("SIGKILL"));
+  const ended = once(victim, "exit");
+  const [line] = (await once(victim.stdout, "data")) as [Buffer];
+  const { url } = JSON.parse(line.toString("utf8")) as { url: string };
+  const authorised = new Set<string>();
+  let refusal = "";
+  const load = Array.from({ length: 8 }, async (_, worker) => {
+    for (let n = 0; refusal === ""; n++) {
+      const { id } = await pay(url, `${worker}-${n}`).catch((error: Error) => {
+        refusal = error.message;
+        return { id: undefined };
+      });
+      if (id !== undefined) authorised.add(id);
+    }
+  });
+  await Promise.all(load);
+  t.same(await ended, [1, null], refusal);
+
+  const second = await startPaymentSimulator({ dataDir, port: 0 });
+  const kept = new Set((await rowsOf(second.url)).map(({ id }) => id));
+  t.ok(authorised.size > 100, `${authorised.size} payments`);
+  t.same(
+    [...authorised].filter((id) => !kept.has(id)),
+    [],
+  );
+  await second.close();
+});
+
 t.test("a late success comes after a restart too", async (t) => {
   const dataDir = await folderFor(t);
   const first = await startPaymentSimulator({ dataDir, port: 0, lateMs: 400 });

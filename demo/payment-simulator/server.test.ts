@@ -8,7 +8,10 @@ import { PassThrough } from "node:stream";
 import { setImmediate as nextTick } from "node:timers/promises";
 import t, { type Test } from "tap";
 import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
+import { Book } from "./book.ts";
 import { HELD_MS_MAX, HELD_REQUESTS_MAX, HeldRequests } from "./held-requests.ts";
+import { LedgerFile } from "./ledger-file.ts";
+import { PaymentApi } from "./payment-api.ts";
 import { type PaymentSimulatorOptions, SIMULATOR_KEY, startPaymentSimulator } from "./server.ts";
 
 interface Answer {
@@ -229,13 +232,24 @@ t.test("a key whose request is still under way is a 409", async (t) => {
   timers.advance(60_000);
   t.match(await slow, { status: 200, body: { status: "requires_capture" } });
   t.match(await client.create("pm_sim_slow_60000", "k1"), { status: 200, replayed: true });
+});
 
-  const [first, ...others] = (
-    await Promise.all(Array.from({ length: 10 }, () => client.create("pm_card_visa", "k2")))
-  ).sort((a, b) => Number(a.replayed) - Number(b.replayed) || a.status - b.status);
-  t.match(first, { status: 200, replayed: false });
-  t.ok(others.every((other) => other.status === 409 || other.replayed));
-  t.equal((await client.get("/sim/health")).body.intents, 2);
+t.test("a key of the same moment is a 409 until the first is on disk", async (t) => {
+  const book = new Book();
+  const file = await LedgerFile.open(join(await folderFor(t), "ledger.jsonl"), () => undefined);
+  t.teardown(() => file.close());
+  const timers = new ManualTimers();
+  const api = new PaymentApi({ book, file, timers, now: () => timers.nowMs, lateMs: 1 });
+  const request = { path: "/v1/payment_intents", key: "k1", body: VISA };
+  t.match(api.create(request), { status: 200 });
+  t.match(api.create(request), { status: 409 });
+  await file.durable();
+  t.match(api.create(request), { status: 200, replayed: true });
+  const id = [...book.intents()][0]?.id ?? "";
+  t.match(api.capture(id, { path: "capture", key: "k2", body: {} }), { status: 200 });
+  t.match(api.cancel(id, { path: "cancel", key: "k3", body: {} }), { status: 400 }, "the capture was first");
+  t.match(api.capture(id, { path: "capture", key: "k2", body: {} }), { status: 409 });
+  t.equal(book.intentCount, 1);
 });
 
 t.test("captures, cancels and refunds keep to the states", async (t) => {
