@@ -1,4 +1,4 @@
-// What the saga needs of a payment provider, in its own words. Adapters: stripe-adapter.ts, instant.ts.
+// What the saga needs of a payment provider, in its own words. Adapter: stripe-adapter.ts. `instant:` needs none: the turn books.
 // G1: no call ever rejects; what is not known is said to be `unknown`.
 // G2: every call is safe to repeat. Asking about an unknown outcome *is* repeating the identical request: its
 //     idempotency key is `paymentKey(bookingId, attempt)`, so the provider does it once.
