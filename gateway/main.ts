@@ -30,9 +30,15 @@ import { SeatViews } from "./seat-views.ts";
 import type { ShowLookup } from "./show-lookup.ts";
 import { observeSizes } from "./sizes.ts";
 
+/** What the catalogue brings: its directory of shows, and routes that need parts of the gateway. */
+export interface CataloguePart {
+  readonly shows: ShowLookup;
+  endpoints(shared: { readonly seats: SeatViews; readonly operations: Operations }): readonly Endpoint[];
+}
+
 export interface GatewayParts {
   readonly allocator: AllocatorPort;
-  readonly shows: ShowLookup;
+  readonly catalogue: CataloguePart;
   readonly pool: Pool;
   readonly secrets: Pick<Secrets, "sessionKey" | "operationKey">;
   readonly log: Log;
@@ -40,8 +46,6 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly limits: GatewayLimits;
-  /** The catalogue's routes: they have dependencies of their own. */
-  readonly catalogueEndpoints: readonly Endpoint[];
   readonly version: string;
 }
 
@@ -54,7 +58,8 @@ export interface AssembledGateway {
 
 /** Everything but the server: what tests ask through `app.request()`. */
 export function assembleGateway(parts: GatewayParts): AssembledGateway {
-  const { allocator, shows, pool, clock, timers, metrics, limits } = parts;
+  const { allocator, catalogue, pool, clock, timers, metrics, limits } = parts;
+  const { shows } = catalogue;
   const sessions = new Sessions({ sessionKey: parts.secrets.sessionKey, clock });
   const operations = new Operations(parts.secrets.operationKey);
   const lot = new PollLot({ timers, clock, placesMax: limits.parkedPollsMax });
@@ -67,7 +72,7 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
   const { app } = createGateway({
     endpoints: [
       ...sessionEndpoints(sessions),
-      ...parts.catalogueEndpoints,
+      ...catalogue.endpoints({ seats: views, operations }),
       ...seatMapEndpoints(views, streams),
       ...lockEndpoints(asking),
       confirmEndpoint(asking),

@@ -1,50 +1,12 @@
 // Goal: no wake-up is lost, no place leaks, no rest ends early. Method: timers and clock are in the test's hand.
 
 import t from "tap";
-import type { Timers } from "../../shared/platform/timers.ts";
+import { FakeTime, settled } from "./fake-time.ts";
 import { longPoll } from "./long-poll.ts";
 import { PollLot, WAIT_MAX_MS } from "./parking.ts";
 
-class Time implements Timers {
-  nowMs = 1_000_000;
-  armed: { at: number; callback: () => void }[] = [];
-  now = () => this.nowMs;
-
-  setTimeout(callback: () => void, delayMs: number) {
-    const timer = { at: this.nowMs + delayMs, callback };
-    this.armed.push(timer);
-    return timer;
-  }
-  clearTimeout(handle: object | undefined) {
-    this.armed = this.armed.filter((timer) => timer !== handle);
-  }
-  setImmediate(callback: () => void) {
-    return this.setTimeout(callback, 0);
-  }
-  clearImmediate(handle: object | undefined) {
-    this.clearTimeout(handle);
-  }
-
-  /** Runs what is due, in order, up to `ms` from now. */
-  async pass(ms: number) {
-    const end = this.nowMs + ms;
-    for (;;) {
-      const [next] = this.armed.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at);
-      if (next === undefined) break;
-      this.clearTimeout(next);
-      this.nowMs = Math.max(this.nowMs, next.at);
-      next.callback();
-      await settled();
-    }
-    this.nowMs = end;
-  }
-}
-
-/** Lets every promise that can go on do so. */
-const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
-
 function lotOf(options: { placesMax?: number; placesPerIdMax?: number } = {}) {
-  const time = new Time();
+  const time = new FakeTime();
   return { time, lot: new PollLot({ timers: time, clock: time, ...options }) };
 }
 
