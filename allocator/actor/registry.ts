@@ -5,6 +5,7 @@
 //     process. Somebody must look (`usher audit`).
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
+import { sameTerms } from "../../shared/protocol/terms.ts";
 import type { Fault, Reply } from "../../shared/protocol/reply.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import type { Timers } from "../../shared/platform/timers.ts";
@@ -170,7 +171,7 @@ export class Registry {
     if (mustMove) {
       actor.take({ kind: "MoveDeadlines", byMs: missedOutages.byMs, outageId: missedOutages.lastId }, () => undefined);
     }
-    if (JSON.stringify(claimed.terms) !== JSON.stringify(claimed.catalogueTerms)) {
+    if (!sameTerms(claimed.terms, claimed.catalogueTerms)) {
       actor.take({ kind: "ChangeTerms", terms: claimed.catalogueTerms }, () => undefined);
     }
     this.#deadlines.plan(claimed.showId, actor.nextDeadlineAt());

@@ -18,3 +18,13 @@ export interface ShowTerms {
 }
 
 export const SEATS_PER_SESSION_MAX = 10;
+
+/** Equal as data: terms that were stored come back with their fields in another order. */
+export function sameTerms(a: ShowTerms, b: ShowTerms): boolean {
+  const { prices, ...rest } = a;
+  return (
+    prices.length === b.prices.length &&
+    prices.every((price, i) => price === b.prices[i]) &&
+    (Object.keys(rest) as (keyof typeof rest)[]).every((name) => a[name] === b[name])
+  );
+}
