@@ -6,16 +6,16 @@ import type { TimerHandle, Timers } from "./timers.ts";
 
 /** Timers that fire when told. */
 function handTimers() {
-  const waiting = new Map<TimerHandle, () => void>();
-  const add = (callback: () => void): TimerHandle => {
+  const waiting = new Map<TimerHandle, { readonly callback: () => void; readonly delayMs: number }>();
+  const add = (callback: () => void, delayMs = 0): TimerHandle => {
     const handle = {};
-    waiting.set(handle, callback);
+    waiting.set(handle, { callback, delayMs });
     return handle;
   };
   const remove = (handle: TimerHandle | undefined) => void (handle !== undefined && waiting.delete(handle));
   const timers: Timers = { setTimeout: add, clearTimeout: remove, setImmediate: add, clearImmediate: remove };
-  const fire = () => {
-    for (const callback of [...waiting.values()]) callback();
+  const fire = (upToMs = Number.POSITIVE_INFINITY) => {
+    for (const { callback, delayMs } of [...waiting.values()]) if (delayMs <= upToMs) callback();
   };
   return { timers, fire };
 }
@@ -67,12 +67,15 @@ t.test("a part that hangs is forced, one that fails too, and the others are stil
 });
 
 t.test("a second signal forces what is left, also the part being stopped, and exits", async (t) => {
-  const { host, shutdown, exits } = setUp();
+  const { host, shutdown, exits, fire } = setUp();
   const forced: string[] = [];
   shutdown.add({ name: "postgres", stop: async () => undefined, force: () => void forced.push("postgres") });
   shutdown.add({ name: "drain", stop: () => new Promise(() => undefined), force: () => void forced.push("drain") });
   host.emit("SIGINT", "SIGINT");
   void shutdown.run();
+  host.emit("SIGINT", "SIGINT");
+  t.same(forced, [], "the same Ctrl-C by another way");
+  fire(1_000);
   host.emit("SIGINT", "SIGINT");
   t.same(forced, ["postgres", "drain"]);
   t.same(exits, [1]);

@@ -2,7 +2,8 @@
 // S1: the first SIGINT or SIGTERM only asks. Whoever started the parts sees `signal`, finishes or gives up what is
 //     under way, and then calls `run`, so that nothing half-started is left behind.
 // S2: each step has a bound; a part that takes longer is forced, so that the others still get their turn.
-// S3: a second signal forces every part that is left and ends the process.
+// S3: a second signal forces every part that is left and ends the process. It counts only after a moment: Ctrl-C
+//     reaches the process from the terminal and once more from npm, which passes on what it was sent itself.
 
 import type { Log } from "./log.ts";
 import { type Timers, within } from "./timers.ts";
@@ -24,6 +25,7 @@ export interface ShutdownOptions {
 }
 
 const STOP_BOUND_MS = 10_000;
+const SECOND_SIGNAL_AFTER_MS = 500;
 const EXIT_FORCED = 1;
 
 export class Shutdown {
@@ -34,6 +36,7 @@ export class Shutdown {
   readonly #host: ShutdownOptions["host"];
   readonly #parts: Stoppable[] = [];
   readonly #controller = new AbortController();
+  #mayForce = false;
   #resolveRequested: (reason: string) => void = () => undefined;
 
   constructor({ log, timers, host }: ShutdownOptions) {
@@ -76,7 +79,13 @@ export class Shutdown {
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    if (!this.signal.aborted) return this.request(signal);
+    if (!this.signal.aborted) {
+      this.#timers.setTimeout(() => {
+        this.#mayForce = true;
+      }, SECOND_SIGNAL_AFTER_MS);
+      return this.request(signal);
+    }
+    if (!this.#mayForce) return;
     for (const part of this.#parts) part.force?.();
     this.#host.exit(EXIT_FORCED);
   };

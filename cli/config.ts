@@ -1,0 +1,100 @@
+// The environment, read once: every bad key is reported by name, all at once, or there is a frozen configuration.
+
+import { resolve } from "node:path";
+import type { LogLevel } from "../shared/platform/log.ts";
+import { StartFault } from "../shared/platform/start-fault.ts";
+import { type PaymentChoice, SETTINGS, type Setting, SettingProblem, UNSUPPORTED } from "./settings.ts";
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** `undefined`: the embedded Postgres. */
+  readonly databaseUrl: string | undefined;
+  readonly payment: PaymentChoice;
+  readonly paymentKey: string | undefined;
+  readonly holdTtlMs: number;
+  readonly holdGraceMs: number;
+  readonly payTtlMs: number;
+  readonly offerTtlMs: number;
+  readonly releaseOnDecline: boolean;
+  /** 0: no limits of this kind. */
+  readonly bookingAttemptsPerMin: number;
+  readonly logLevel: LogLevel;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the command line says, over the environment. Checked by the same rules. */
+export interface Flags {
+  readonly port?: string | undefined;
+  readonly data?: string | undefined;
+}
+
+/** Throws the StartFault `config` naming every bad variable, or `usage` naming the bad flags. */
+export function readConfig(env: Environment, flags: Flags = {}): Config {
+  const flagReader = new Reader({ PORT: flags.port, USHER_DATA: flags.data }, { PORT: "--port", USHER_DATA: "--data" });
+  const port = flagReader.given(SETTINGS.PORT);
+  const data = flagReader.given(SETTINGS.USHER_DATA);
+  if (flagReader.problems.length > 0) throw new StartFault("usage", flagReader.problems.join("\n"));
+
+  const reader = new Reader(env);
+  const read = <Value>(setting: Setting<Value>): Value => reader.read(setting);
+  const payment = reader.given(SETTINGS.PAYMENT_URL) ?? { kind: "simulator" as const };
+  const paymentKey = reader.given(SETTINGS.PAYMENT_KEY);
+  if (payment.kind === "http" && paymentKey === undefined) reader.problem("PAYMENT_KEY", "is needed by PAYMENT_URL");
+  for (const [name, problem] of Object.entries(UNSUPPORTED)) {
+    if ((env[name] ?? "") !== "") reader.problem(name, problem);
+  }
+  const config: Config = {
+    port: port ?? read(SETTINGS.PORT),
+    host: read(SETTINGS.HOST),
+    dataDir: resolve(data ?? read(SETTINGS.USHER_DATA)),
+    databaseUrl: reader.given(SETTINGS.DATABASE_URLS)?.[0],
+    payment,
+    paymentKey,
+    holdTtlMs: read(SETTINGS.HOLD_TTL_S) * 1000,
+    holdGraceMs: read(SETTINGS.HOLD_GRACE_S) * 1000,
+    payTtlMs: read(SETTINGS.PAY_TTL_S) * 1000,
+    offerTtlMs: read(SETTINGS.OFFER_TTL_S) * 1000,
+    releaseOnDecline: read(SETTINGS.RELEASE_ON_DECLINE),
+    bookingAttemptsPerMin: read(SETTINGS.BOOKING_ATTEMPTS_PER_MIN),
+    logLevel: read(SETTINGS.LOG_LEVEL),
+  };
+  if (reader.problems.length > 0) throw new StartFault("config", reader.problems.join("\n"));
+  return Object.freeze(config);
+}
+
+class Reader {
+  readonly problems: string[] = [];
+  readonly #values: Environment;
+  readonly #names: Readonly<Record<string, string>>;
+
+  constructor(values: Environment, names: Readonly<Record<string, string>> = {}) {
+    this.#values = values;
+    this.#names = names;
+  }
+
+  /** `undefined` when nothing was said, or nothing right. */
+  given<Value>(setting: Setting<Value>): Value | undefined {
+    const text = this.#values[setting.name] ?? "";
+    if (text === "") return undefined;
+    try {
+      return setting.parse(text);
+    } catch (error) {
+      if (!(error instanceof SettingProblem)) throw error;
+      this.problem(setting.name, error.message);
+      return undefined;
+    }
+  }
+
+  /** What was said, or else the fallback, which there must be. */
+  read<Value>(setting: Setting<Value>): Value {
+    return this.given(setting) ?? setting.parse(setting.fallback ?? "");
+  }
+
+  problem(name: string, message: string): void {
+    this.problems.push(`${this.#names[name] ?? name} ${message}.`);
+  }
+}

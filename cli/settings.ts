@@ -1,0 +1,217 @@
+// The settings: one table of everything the environment can say. docs/CONFIGURATION.md is written from it.
+
+export interface Setting<Value> {
+  readonly name: string;
+  /** As it would be written in the environment; `undefined` when there is nothing to write. */
+  readonly fallback: string | undefined;
+  readonly unit: string;
+  readonly range: string;
+  readonly meaning: string;
+  /** Throws a SettingProblem. */
+  readonly parse: (text: string) => Value;
+}
+
+/** What is wrong with a value: completes the sentence "NAME …". */
+export class SettingProblem extends Error {
+  override readonly name = "SettingProblem";
+}
+
+export type PaymentChoice =
+  | { readonly kind: "simulator" }
+  | { readonly kind: "instant" }
+  | { readonly kind: "http"; readonly url: string };
+
+export const LOG_LEVEL_NAMES = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
+const PAYMENT_KEY_LENGTH_MAX = 255;
+
+export const SETTINGS = {
+  PORT: wholeNumber({
+    name: "PORT",
+    fallback: 8080,
+    unit: "port",
+    min: 0,
+    max: 65_535,
+    meaning: "Where the gateway listens; 0 takes any free port. `--port` overrides it.",
+  }),
+  HOST: setting({
+    name: "HOST",
+    fallback: "127.0.0.1",
+    range: "an address of this machine",
+    meaning: "The address the gateway listens on; `0.0.0.0` for all of them.",
+    parse: parseHost,
+  }),
+  USHER_DATA: setting({
+    name: "USHER_DATA",
+    fallback: ".usher",
+    range: "a folder, made when absent",
+    meaning: "Everything this machine keeps: the embedded Postgres, the simulator's ledger. `--data` overrides it.",
+    parse: (text: string) => text,
+  }),
+  DATABASE_URLS: setting({
+    name: "DATABASE_URLS",
+    fallback: undefined,
+    range: "`postgresql://…`, exactly one in this version",
+    meaning: "Use this Postgres instead of starting the embedded one.",
+    parse: parseDatabaseUrls,
+  }),
+  PAYMENT_URL: setting<PaymentChoice>({
+    name: "PAYMENT_URL",
+    fallback: undefined,
+    range: "`https://…`, `http://…` or `instant:`",
+    meaning:
+      "A payment gateway that speaks the Stripe PaymentIntents API. `instant:` authorises every payment at once, " +
+      "in-process. Without it the payment simulator is started.",
+    parse: parsePaymentUrl,
+  }),
+  PAYMENT_KEY: setting({
+    name: "PAYMENT_KEY",
+    fallback: undefined,
+    range: `1–${PAYMENT_KEY_LENGTH_MAX} visible ASCII characters`,
+    meaning: "The secret key for the payment gateway. Needed when `PAYMENT_URL` is a web address.",
+    parse: parsePaymentKey,
+  }),
+  HOLD_TTL_S: seconds("HOLD_TTL_S", 300, 1, 3600, "How long a hold lives, unless its show says otherwise."),
+  HOLD_GRACE_S: seconds(
+    "HOLD_GRACE_S",
+    5,
+    0,
+    60,
+    "How much longer than the deadline shown to the client the server waits, unless the show says otherwise.",
+  ),
+  PAY_TTL_S: seconds("PAY_TTL_S", 120, 1, 600, "How long a payment may take before its seats are released."),
+  OFFER_TTL_S: seconds(
+    "OFFER_TTL_S",
+    120,
+    1,
+    3600,
+    "How long seats are kept for a waiter they are offered to, unless the show says otherwise.",
+  ),
+  RELEASE_ON_DECLINE: setting({
+    name: "RELEASE_ON_DECLINE",
+    fallback: "true",
+    range: "`true` or `false`",
+    meaning: "Whether a declined payment releases the seats at once; else the hold lives on for another attempt.",
+    parse: parseBoolean,
+  }),
+  BOOKING_ATTEMPTS_PER_MIN: wholeNumber({
+    name: "BOOKING_ATTEMPTS_PER_MIN",
+    fallback: 5,
+    unit: "attempts per minute",
+    min: 0,
+    max: 1_000_000,
+    meaning: "Booking attempts a session may make; 0 turns all limits of this kind off.",
+  }),
+  LOG_LEVEL: setting({
+    name: "LOG_LEVEL",
+    fallback: "info",
+    range: LOG_LEVEL_NAMES.map((level) => `\`${level}\``).join(", "),
+    meaning: "The least important kind of log line that is written (JSON, on stderr).",
+    parse: parseLogLevel,
+  }),
+} as const;
+
+/** Settings of other versions that must not be ignored in silence: whoever sets one relies on it. */
+export const UNSUPPORTED: Readonly<Record<string, string>> = {
+  AUTH_JWKS_URL: "is not supported by this version; every session is an anonymous one of its own",
+};
+
+interface PlainSetting<Value> extends Omit<Setting<Value>, "unit"> {
+  readonly unit?: string;
+}
+
+function setting<Value>(options: PlainSetting<Value>): Setting<Value> {
+  return { unit: "", ...options };
+}
+
+interface NumberSetting {
+  readonly name: string;
+  readonly fallback: number;
+  readonly unit: string;
+  readonly min: number;
+  readonly max: number;
+  readonly meaning: string;
+}
+
+function wholeNumber({ name, fallback, unit, min, max, meaning }: NumberSetting): Setting<number> {
+  return {
+    name,
+    fallback: String(fallback),
+    unit,
+    range: `${min}–${max}`,
+    meaning,
+    parse(text) {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      if (value >= min && value <= max) return value;
+      throw new SettingProblem(`must be a whole number from ${min} to ${max}, not "${text}"`);
+    },
+  };
+}
+
+function seconds(name: string, fallback: number, min: number, max: number, meaning: string): Setting<number> {
+  return wholeNumber({ name, fallback, unit: "seconds", min, max, meaning });
+}
+
+function parseBoolean(text: string): boolean {
+  if (text === "true" || text === "1") return true;
+  if (text === "false" || text === "0") return false;
+  throw new SettingProblem(`must be true or false, not "${text}"`);
+}
+
+function parseLogLevel(text: string): (typeof LOG_LEVEL_NAMES)[number] {
+  const level = LOG_LEVEL_NAMES.find((name) => name === text);
+  if (level !== undefined) return level;
+  throw new SettingProblem(`must be one of ${LOG_LEVEL_NAMES.join(", ")}, not "${text}"`);
+}
+
+function parseHost(text: string): string {
+  if (/^[A-Za-z0-9.:_-]{1,253}$/.test(text)) return text;
+  throw new SettingProblem(`must be a host name or an address, not "${text}"`);
+}
+
+/** A value may hold a password: it is never repeated in a message. */
+function parseDatabaseUrls(text: string): readonly string[] {
+  const urls = text.split(",").map((part) => part.trim());
+  for (const url of urls) {
+    if (!["postgres:", "postgresql:"].includes(protocolOf(url) ?? "")) {
+      throw new SettingProblem("must be addresses like postgresql://user:password@host:5432/database");
+    }
+  }
+  if (urls.length > 1) throw new SettingProblem(`names ${urls.length} servers; this version takes one`);
+  return urls;
+}
+
+function parsePaymentUrl(text: string): PaymentChoice {
+  if (text === "instant:") return { kind: "instant" };
+  if (["http:", "https:"].includes(protocolOf(text) ?? "")) return { kind: "http", url: text };
+  throw new SettingProblem('must be a web address or "instant:"');
+}
+
+function parsePaymentKey(text: string): string {
+  if (/^[\x21-\x7e]+$/.test(text) && text.length <= PAYMENT_KEY_LENGTH_MAX) return text;
+  throw new SettingProblem(`must be 1 to ${PAYMENT_KEY_LENGTH_MAX} visible ASCII characters`);
+}
+
+function protocolOf(text: string): string | undefined {
+  return URL.canParse(text) ? new URL(text).protocol : undefined;
+}
+
+/** docs/CONFIGURATION.md. */
+export function configurationMarkdown(): string {
+  const rows = Object.values<Setting<unknown>>(SETTINGS).map(
+    ({ name, fallback, unit, range, meaning }) =>
+      `| \`${name}\` | ${fallback === undefined ? "–" : `\`${fallback}\``} | ${unit || "–"} | ${range} | ${meaning} |`,
+  );
+  return [
+    "# Configuration",
+    "",
+    "Usher is configured by environment variables. They are read once, at start; every mistake is reported by name, all",
+    "of them at once, and the process ends with exit code 78. An empty variable counts as absent.",
+    "",
+    "This page is written by `npm run docs:configuration` from `cli/settings.ts`; a test keeps the two the same.",
+    "",
+    "| variable | default | unit | range | meaning |",
+    "|---|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}

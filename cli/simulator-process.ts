@@ -1,0 +1,63 @@
+// The payment simulator as a child process. It speaks over an IPC channel, whose end it takes as its own: when this
+// process is killed, the simulator ends too. A process group of its own keeps Ctrl-C from it until we stop it.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { StartFault } from "../shared/platform/start-fault.ts";
+import { systemTimers, within } from "../shared/platform/timers.ts";
+import type { ChildPart } from "./supervised.ts";
+
+const MAIN = fileURLToPath(new URL("../demo/payment-simulator/main.ts", import.meta.url));
+const READY_MAX_MS = 30_000;
+const STOP_MAX_MS = 5_000;
+
+export interface SimulatorProcess extends ChildPart {
+  readonly url: string;
+  readonly port: number;
+  kill(): void;
+}
+
+export interface SimulatorOptions {
+  readonly dataDir: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly apiKey: string;
+}
+
+export async function startSimulator(options: SimulatorOptions): Promise<SimulatorProcess> {
+  const child = fork(MAIN, ["--port", String(options.port), "--data", options.dataDir], {
+    execArgv: ["--import", import.meta.resolve("tsx")],
+    env: { PATH: "", PAYMENT_KEY: options.apiKey },
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  let said = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    said = `${said}${chunk.toString("utf8")}`.slice(-2_000);
+  });
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", () => resolve());
+    child.once("error", () => resolve());
+  });
+  const url = await Promise.race([
+    within(readyUrl(child), READY_MAX_MS, () => undefined, systemTimers),
+    exited.then(() => undefined),
+  ]);
+  if (url === undefined) {
+    child.kill("SIGKILL");
+    const reason = said.trim().split("\n").at(-1) ?? "";
+    throw new StartFault("simulator", `The payment simulator did not start: ${reason || "it said nothing"}`);
+  }
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await within(exited, STOP_MAX_MS, () => child.kill("SIGKILL"), systemTimers);
+    await exited;
+  };
+  return { url, port: Number(new URL(url).port), exited, stop, kill: () => void child.kill("SIGKILL") };
+}
+
+function readyUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once("message", (message: { readonly url: string }) => resolve(message.url));
+  });
+}

@@ -1,0 +1,91 @@
+// One allocator and one gateway in this process, over a Postgres that is already there and migrated.
+
+import { randomBytes } from "node:crypto";
+import { startAllocator } from "../allocator/main.ts";
+import type { PaymentGateway } from "../allocator/payments/port.ts";
+import { assembleCatalogue } from "../gateway/catalogue/assemble.ts";
+import type { GatewayConfig } from "../gateway/config.ts";
+import { startGateway } from "../gateway/main.ts";
+import { createAlignedClock } from "../shared/platform/clock.ts";
+import type { Log } from "../shared/platform/log.ts";
+import { createMetrics } from "../shared/platform/metrics.ts";
+import { createPool } from "../shared/platform/postgres.ts";
+import { loadSecrets } from "../shared/platform/secrets.ts";
+import { systemTimers } from "../shared/platform/timers.ts";
+
+const GATEWAY_CONNECTIONS_MAX = 8;
+const GATEWAY_STATEMENT_TIMEOUT_MS = 8_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+
+export interface SingleNodeOptions {
+  readonly databaseUrl: string;
+  readonly gateway: GatewayConfig;
+  /** Absent: payments are authorised on the spot. */
+  readonly payments: PaymentGateway | undefined;
+  readonly payTtlMs: number;
+  readonly releaseOnDecline: boolean;
+  readonly holdTtlMs: number;
+  readonly graceMs: number;
+  readonly offerTtlMs: number;
+  readonly version: string;
+  readonly log: Log;
+}
+
+export interface SingleNode {
+  readonly url: string;
+  /** The gateway answers what is under way, then the allocator commits what it has. */
+  stop(): Promise<void>;
+}
+
+export async function startSingleNode(options: SingleNodeOptions): Promise<SingleNode> {
+  const { databaseUrl, log, payments, holdTtlMs, graceMs, offerTtlMs } = options;
+  const timers = systemTimers;
+  const clock = createAlignedClock();
+  const metrics = createMetrics();
+  const pool = createPool({
+    url: databaseUrl,
+    max: GATEWAY_CONNECTIONS_MAX,
+    applicationName: "usher gateway",
+    statementTimeoutMs: GATEWAY_STATEMENT_TIMEOUT_MS,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    log,
+  });
+  const stops: (() => Promise<unknown>)[] = [() => pool.end()];
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).reverse()) await end();
+  };
+  try {
+    const secrets = await loadSecrets(pool);
+    const allocator = await startAllocator({
+      databaseUrl,
+      nodeId: `node-${randomBytes(4).toString("hex")}`,
+      rules: { payTtlMs: options.payTtlMs, releaseOnDecline: options.releaseOnDecline },
+      defaults: { holdTtlMs, graceMs, offerTtlMs },
+      payments,
+      clock,
+      timers,
+      random: Math.random,
+      log,
+      metrics,
+    });
+    stops.push(() => allocator.stop());
+    const defaults = { holdTtlS: holdTtlMs / 1000, graceS: graceMs / 1000, offerTtlS: offerTtlMs / 1000 };
+    const gateway = await startGateway({
+      allocator: allocator.port,
+      catalogue: assembleCatalogue({ pool, allocator: allocator.port, clock, timers, log, defaults }),
+      pool,
+      secrets,
+      log,
+      metrics,
+      clock,
+      timers,
+      config: options.gateway,
+      version: options.version,
+    });
+    stops.push(() => gateway.stop());
+    return { url: gateway.url, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,212 @@
+// `usher start`: the whole product on this machine. Postgres and the payment simulator are child processes, allocator
+// and gateway live in this one.
+// Z1: what was started last is stopped first: the gateway answers what is under way, the allocator commits what it has,
+//     Postgres goes last. Nothing is left behind, also when the end is asked for in the middle of the start.
+// Z2: `ready` is said when a booking can be made.
+
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { StripeGateway } from "../allocator/payments/stripe-adapter.ts";
+import { DEMO_SHOW_ID, generateDemoCatalogue } from "../demo/catalogue/generate.ts";
+import { SIMULATOR_KEY } from "../demo/payment-simulator/server.ts";
+import { importCatalogue } from "../gateway/catalogue/import.ts";
+import { GATEWAY_LIMITS } from "../gateway/config.ts";
+import { identityOf } from "../shared/platform/embedded-postgres/process-facts.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../shared/platform/embedded-postgres.ts";
+import { makeFolder } from "../shared/platform/folder.ts";
+import { createLog, type Log } from "../shared/platform/log.ts";
+import { migrate } from "../shared/platform/migrate.ts";
+import { createPool, type Pool } from "../shared/platform/postgres.ts";
+import { Shutdown } from "../shared/platform/shutdown.ts";
+import { fileFault, StartFault, systemCodeOf } from "../shared/platform/start-fault.ts";
+import { systemTimers } from "../shared/platform/timers.ts";
+import { wallClockMs } from "../shared/platform/wall-clock.ts";
+import { type Command, DATA_FLAG, EXIT_OK, type Io, parseFlags } from "./command.ts";
+import { type Config, readConfig } from "./config.ts";
+import { firstSteps, showToBook } from "./first-steps.ts";
+import { postgresDirOf, removeRuntime, writeRuntime } from "./runtime-file.ts";
+import { type SimulatorProcess, startSimulator } from "./simulator-process.ts";
+import { startSingleNode } from "./single-node.ts";
+import { Supervised } from "./supervised.ts";
+import { VERSION } from "./version.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A fast shutdown of Postgres, and its two harder ways. */
+const POSTGRES_STOP_MAX_MS = 45_000;
+const DRAIN_MAX_MS = 20_000;
+
+export const startCommand: Command = {
+  name: "start",
+  usage: "[--port N] [--data DIR] [--no-demo]",
+  summary: "run everything on this machine: Postgres, an allocator, a gateway, the payment simulator",
+  flags: [
+    "--port N       where the gateway listens (default: PORT, else 8080); 0 takes any free port",
+    DATA_FLAG,
+    "--no-demo      no demo catalogue at first start",
+  ],
+  async run(args, io) {
+    const { values } = parseFlags(args, {
+      port: { type: "string" },
+      data: { type: "string" },
+      "no-demo": { type: "boolean", default: false },
+    });
+    const config = readConfig(io.env, values);
+    const log = createLog({ level: config.logLevel, name: "usher" });
+    const shutdown = new Shutdown({ log, timers: systemTimers, host: process });
+    try {
+      await bringUp({ config, log, shutdown, io, withDemo: !values["no-demo"] });
+      await shutdown.requested;
+    } catch (error) {
+      // Ctrl-C during the start makes its steps fail; that is no failure.
+      if (!shutdown.signal.aborted) throw error;
+    } finally {
+      await shutdown.run();
+    }
+    return EXIT_OK;
+  },
+};
+
+interface Start {
+  readonly config: Config;
+  readonly log: Log;
+  readonly shutdown: Shutdown;
+  readonly io: Io;
+  readonly withDemo: boolean;
+}
+
+async function bringUp(start: Start): Promise<void> {
+  const { config, log, shutdown, io } = start;
+  const { signal } = shutdown;
+  await checkPort(config);
+  await makeFolder(config.dataDir, 0o700).catch((error: unknown) => {
+    throw fileFault(config.dataDir, error);
+  });
+  const embedded = config.databaseUrl === undefined ? await startPostgres(start) : undefined;
+  const databaseUrl = config.databaseUrl ?? embedded?.current.url ?? "";
+  signal.throwIfAborted();
+  await migrate(databaseUrl);
+  signal.throwIfAborted();
+  const payments = await choosePayments(start);
+  const pool = createPool({
+    url: databaseUrl,
+    max: 2,
+    applicationName: "usher start",
+    statementTimeoutMs: 0,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    log,
+  });
+  try {
+    // The operator's own database is theirs to fill.
+    if (embedded !== undefined && start.withDemo) await importDemo(pool, io);
+    signal.throwIfAborted();
+    const node = await startSingleNode({
+      databaseUrl,
+      gateway: { host: config.host, port: config.port, limits: GATEWAY_LIMITS },
+      payments,
+      payTtlMs: config.payTtlMs,
+      releaseOnDecline: config.releaseOnDecline,
+      holdTtlMs: config.holdTtlMs,
+      graceMs: config.holdGraceMs,
+      offerTtlMs: config.offerTtlMs,
+      version: VERSION,
+      log,
+    });
+    shutdown.add({ name: "node", stop: node.stop, boundMs: DRAIN_MAX_MS });
+    if (embedded !== undefined) {
+      await writeRuntime(config.dataDir, { pid: process.pid, postgres_url: databaseUrl, url: node.url });
+    }
+    io.say(`ready ${node.url}`);
+    for (const line of firstSteps(node.url, await showToBook(pool, DEMO_SHOW_ID))) io.say(line);
+  } finally {
+    await pool.end();
+  }
+}
+
+async function startPostgres({ config, log, shutdown }: Start): Promise<Supervised<EmbeddedPostgres>> {
+  const { dataDir } = config;
+  const supervised = await Supervised.start({
+    name: "postgres",
+    // The same port again: everybody's pools go on with the address they have.
+    start: (previous: EmbeddedPostgres | undefined) =>
+      startEmbeddedPostgres({ dataDir: postgresDirOf(dataDir), port: previous?.port ?? 0, log }),
+    timers: systemTimers,
+    log,
+  });
+  shutdown.add({
+    name: "postgres",
+    stop: async () => {
+      await supervised.stop();
+      await removeRuntime(dataDir);
+    },
+    force: () => quit(supervised.current.pid),
+    boundMs: POSTGRES_STOP_MAX_MS,
+  });
+  await writeRuntime(dataDir, { pid: process.pid, postgres_url: supervised.current.url });
+  return supervised;
+}
+
+/** At once: the next start replays its log. */
+function quit(pid: number): void {
+  if (identityOf(pid) !== undefined) process.kill(pid, "SIGQUIT");
+}
+
+async function choosePayments({ config, log, shutdown }: Start): Promise<StripeGateway | undefined> {
+  const { payment } = config;
+  if (payment.kind === "instant") return undefined;
+  const apiKey = config.paymentKey ?? SIMULATOR_KEY;
+  const url = payment.kind === "http" ? payment.url : await simulatorUrl(apiKey, { config, log, shutdown });
+  const gateway = new StripeGateway({
+    url,
+    apiKey,
+    timers: systemTimers,
+    onTrouble: (trouble) => log.warn({ trouble }, "payment gateway"),
+  });
+  shutdown.add({ name: "payments", stop: () => gateway.close() });
+  return gateway;
+}
+
+async function simulatorUrl(apiKey: string, start: Pick<Start, "config" | "log" | "shutdown">): Promise<string> {
+  const dataDir = join(start.config.dataDir, "payments");
+  const supervised = await Supervised.start({
+    name: "payment simulator",
+    start: (previous: SimulatorProcess | undefined) => startSimulator({ dataDir, port: previous?.port ?? 0, apiKey }),
+    timers: systemTimers,
+    log: start.log,
+  });
+  start.shutdown.add({
+    name: "payment simulator",
+    stop: () => supervised.stop(),
+    force: () => supervised.current.kill(),
+  });
+  return supervised.current.url;
+}
+
+/** At first start only: later ones find films there. */
+async function importDemo(pool: Pool, io: Io): Promise<void> {
+  const { rowCount } = await pool.query("SELECT 1 FROM movie LIMIT 1");
+  if (rowCount !== 0) return;
+  io.warn("First start: making the demo catalogue …");
+  const startsOn = new Date(wallClockMs()).toISOString().slice(0, 10);
+  const result = await importCatalogue(pool, await generateDemoCatalogue({ startsOn }));
+  if (result.kind === "refused") {
+    throw new Error(`the demo catalogue was refused: ${result.issues.map((issue) => issue.message).join("; ")}`);
+  }
+}
+
+/** Before anything is started: a taken port is the commonest mistake of all. */
+async function checkPort({ host, port }: Config): Promise<void> {
+  if (port === 0) return;
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once("error", (error) => {
+      const code = systemCodeOf(error);
+      if (code === "EADDRINUSE") {
+        reject(new StartFault("port_taken", `Port ${port} is in use; choose another one with --port.`, error));
+      } else {
+        // What else may be wrong, the gateway says.
+        resolve();
+      }
+    });
+    probe.listen({ host, port }, () => probe.close(() => resolve()));
+  });
+}
