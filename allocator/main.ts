@@ -26,7 +26,8 @@ const CONNECTIONS_MAX = LANES + 6;
  * show_lease inside a nested loop, and a commit of 120 shows took 100 ms instead of 3.
  */
 const PLANNER_SETTINGS = { enable_seqscan: "off", enable_mergejoin: "off", enable_material: "off", plan_cache_mode: "force_generic_plan" };
-const STATEMENT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 3_000;
+const BEAT_TIMEOUT_MS = 500;
 const CONNECT_TIMEOUT_MS = 2_000;
 const ENTRIES_PER_STATEMENT_MAX = 256;
 const SECOND_LANE_FROM = 32;
@@ -56,16 +57,20 @@ export interface Allocator {
 export async function startAllocator(options: AllocatorOptions): Promise<Allocator> {
   const { clock, timers, log, payments, random, nodeId } = options;
   const now = (): number => clock.now();
-  const pool = createPool({
-    url: options.databaseUrl,
-    max: CONNECTIONS_MAX,
-    applicationName: `usher allocator ${nodeId}`,
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    settings: PLANNER_SETTINGS,
-    log,
-  });
-  const journal = new PostgresJournal({ cell: pool, catalogue: pool, owner: nodeId, view: 0, defaults: options.defaults, log });
+  const connect = (max: number, statementTimeoutMs: number) =>
+    createPool({
+      url: options.databaseUrl,
+      max,
+      applicationName: `usher allocator ${nodeId}`,
+      statementTimeoutMs,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      settings: PLANNER_SETTINGS,
+      log,
+    });
+  const pool = connect(CONNECTIONS_MAX, STATEMENT_TIMEOUT_MS);
+  const beats = connect(1, BEAT_TIMEOUT_MS);
+  const { defaults } = options;
+  const journal = new PostgresJournal({ cell: pool, catalogue: pool, beats, owner: nodeId, view: 0, defaults, log });
   const meters = observe(options.metrics);
   const commits = new GroupCommit({
     journal,
@@ -109,7 +114,12 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     registry.dropAll();
   }
 
-  await watch.start();
+  try {
+    await watch.start();
+  } catch (error) {
+    await Promise.all([beats.end(), pool.end()]);
+    throw error;
+  }
   // Whoever waited for a deadline waits no longer than it takes to load.
   registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
 
@@ -122,6 +132,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
       await saga?.stop();
       await commits.drained();
       await watch.stop();
+      await beats.end();
       await pool.end();
     },
   };

@@ -30,6 +30,11 @@ export const OUTAGE_MIN_MS = 2_000;
 export interface PostgresJournalOptions {
   readonly cell: Pool;
   readonly catalogue: Pool;
+  /**
+   * For the beat alone, with a short timeout: behind statements of several seconds it would wait for a connection that
+   * is dead as long as they do.
+   */
+  readonly beats: Pool;
   /** Who owns the shows claimed here, and which view of the cluster it has. */
   readonly owner: string;
   readonly view: number;
@@ -166,7 +171,7 @@ export class PostgresJournal implements Journal {
 
   async beat(): Promise<{ nowMs: number; outageMs: number }> {
     // The gap is measured and recorded by the statement that ends it, so that of many nodes one records it, once.
-    const { rows } = await this.#options.cell.query<{ now_ms: number; outage_ms: number }>({
+    const { rows } = await this.#options.beats.query<{ now_ms: number; outage_ms: number }>({
       name: "beat",
       text: `
         WITH before AS (SELECT alive_at FROM cell FOR UPDATE),
