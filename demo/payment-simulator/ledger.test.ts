@@ -3,7 +3,7 @@
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -317,6 +317,17 @@ t.test("the process ends with the parent that forked it, however that ends", asy
   await gone(pid);
   t.pass("it is gone");
   await (await startPaymentSimulator({ dataDir, port: 0 })).close();
+});
+
+t.test("a predecessor that is just ending is waited for", async (t) => {
+  const dataDir = await folderFor(t);
+  const first = await startPaymentSimulator({ dataDir, port: 0 });
+  const { id } = await pay(first.url, "k1");
+  const second = child(t, dataDir);
+  // It has come as far as the folder's lock when it has put its own beside it.
+  while ((await readdir(dataDir)).filter((name) => name.startsWith(".lock-")).length === 0) await pause(1);
+  await first.close();
+  t.equal((await pay((await second).url, "k1")).id, id);
 });
 
 t.test("what it is started with wrongly is said in a sentence", async (t) => {

@@ -4,9 +4,12 @@
 
 import { parseArgs } from "node:util";
 import { StartFault } from "../../shared/platform/start-fault.ts";
-import { type PaymentSimulatorOptions, SIMULATOR_KEY, startPaymentSimulator } from "./server.ts";
+import { sleepMs, systemTimers } from "../../shared/platform/timers.ts";
+import { type PaymentSimulator, type PaymentSimulatorOptions, SIMULATOR_KEY, startPaymentSimulator } from "./server.ts";
 
 const EXIT_BAD_USAGE = 78;
+const PREDECESSOR_ATTEMPTS_MAX = 50;
+const PREDECESSOR_WAIT_MS = 100;
 
 function optionsOf(args: string[], env: NodeJS.ProcessEnv): PaymentSimulatorOptions {
   const values = parse(args);
@@ -44,9 +47,22 @@ function endAsked(): Promise<number> {
   });
 }
 
+/** A predecessor whose parent was killed a moment ago may still be writing its last lines. */
+async function startPatiently(options: PaymentSimulatorOptions): Promise<PaymentSimulator> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startPaymentSimulator(options);
+    } catch (error) {
+      const isHeld = error instanceof StartFault && error.code === "already_running";
+      if (!isHeld || attempt === PREDECESSOR_ATTEMPTS_MAX) throw error;
+      await sleepMs(PREDECESSOR_WAIT_MS, systemTimers);
+    }
+  }
+}
+
 async function main(): Promise<number> {
   const asked = endAsked();
-  const simulator = await startPaymentSimulator(optionsOf(process.argv.slice(2), process.env));
+  const simulator = await startPatiently(optionsOf(process.argv.slice(2), process.env));
   const ready = { url: simulator.url, pid: process.pid };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   if (process.connected) process.send?.(ready);
