@@ -105,6 +105,7 @@ export const statusOf = (code: ProblemCode): number => CODES[code].status;
 export function problemAnswer(problem: Problem, instance: string, requestId: string): Answer {
   const { status, title, retryable } = CODES[problem.code];
   const body = {
+    ...problem.more,
     type: `urn:usher:problem:${problem.code}`,
     title,
     status,
@@ -117,7 +118,6 @@ export function problemAnswer(problem: Problem, instance: string, requestId: str
     free: problem.free,
     retry_after_s: problem.retryAfterS,
     errors: problem.errors,
-    ...problem.more,
   };
   const headers =
     problem.retryAfterS === undefined
@@ -249,7 +249,7 @@ function bookingRefusalProblem(refusal: BookingRefusal): Problem {
         detail: "A hold can be extended once; confirm it before it runs out.",
       };
     case "hold_expired":
-      return { code, more: { status: refusal.status }, detail: "This hold is over; lock seats again." };
+      return { code, more: { booking_status: refusal.status }, detail: "This hold is over; lock seats again." };
     case "payment_in_progress":
       return { code, retryAfterS: RETRY_PAYING_S, detail: "This booking is being paid; read it to learn the outcome." };
     case "payment_declined":

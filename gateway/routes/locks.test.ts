@@ -147,7 +147,7 @@ t.test("every refusal has its status, says whether to ask again, and speaks in l
     [{ code: "single_gap", stranded: 2, block: [] }, 409, false, { seats: [] }],
     [{ code: "no_contiguous_block", free: 5 }, 409, false, { free: 5 }],
     [{ code: "already_extended", expiresAt: 0 }, 409, false, { expires_at: "1970-01-01T00:00:00.000Z" }],
-    [{ code: "hold_expired", status: "expired" }, 410, false, { status: 410 }],
+    [{ code: "hold_expired", status: "expired" }, 410, false, { booking_status: "expired" }],
     [{ code: "payment_in_progress" }, 409, true, { retry_after_s: 2 }],
     [{ code: "payment_declined", reason: "card_declined" }, 402, false, { reason: "card_declined" }],
     [{ code: "already_booked" }, 409, false],

@@ -1,7 +1,7 @@
 // Time in the hand of a test: a clock and its timers, which run only when the test lets time pass.
 
 import type { Clock } from "../../shared/platform/clock.ts";
-import type { Timers } from "../../shared/platform/timers.ts";
+import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
 
 export class FakeTime implements Clock, Timers {
   nowMs = 1_000_000;
@@ -39,4 +39,4 @@ export class FakeTime implements Clock, Timers {
 }
 
 /** Lets every promise that can go on do so. */
-export const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+export const settled = () => new Promise<void>((resolve) => void systemTimers.setImmediate(resolve));
