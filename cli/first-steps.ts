@@ -16,14 +16,14 @@ export function firstSteps(url: string, showId: string | undefined): string[] {
   if (showId === undefined) return [`Documentation: ${url}/docs`];
   const field = (name: string): string => `sed 's/.*"${name}":"\\([^"]*\\)".*/\\1/'`;
   const post = (path: string, key: string, body: string): string =>
-    `curl -s ${url}${path} -H "Authorization: Bearer $TOKEN" -H "X-Idempotency-Key: ${key}" \\\n` +
+    `curl -s -w '\\n' ${url}${path} -H "Authorization: Bearer $TOKEN" -H "X-Idempotency-Key: ${key}" \\\n` +
     `    -H "Content-Type: application/json" -d ${body}`;
   return [
     "",
     "Book two seats:",
     "",
     `  TOKEN=$(curl -s -X POST ${url}/v1/sessions | ${field("token")})`,
-    `  curl -s ${url}/v1/shows/${showId}`,
+    `  curl -s -w '\\n' ${url}/v1/shows/${showId}`,
     `  LOCK=$(${post("/v1/bookings/lock", "lock-1", `'{"showtime_id":"${showId}","quantity":2}'`)} | ${field("lock_id")})`,
     `  ${post("/v1/bookings/confirm", "confirm-1", `'{"lock_id":"'$LOCK'","payment_token":"pm_card_visa"}'`)}`,
     "",

@@ -68,7 +68,7 @@ export class Shutdown {
 
   /** Stops everything that was added and lets go of the signals. Never rejects. */
   async run(): Promise<void> {
-    this.request("end");
+    if (!this.signal.aborted) this.#controller.abort();
     // A part stays in the list until it is stopped: a second signal must be able to force it.
     for (let part = this.#parts.at(-1); part !== undefined; part = this.#parts.at(-1)) {
       await this.#stopOne(part);

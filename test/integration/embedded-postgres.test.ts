@@ -58,7 +58,7 @@ async function killed(child: ChildProcess): Promise<void> {
 }
 
 async function untilGone(pid: number): Promise<void> {
-  while (identityOf(pid) !== undefined) await sleepMs(5, systemTimers);
+  while (identityOf(pid) !== undefined) await sleepMs(10, systemTimers);
 }
 
 const CRUMBS = "CREATE TABLE crumb AS SELECT 7 AS n";

@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs";
+import t from "tap";
+import { readConfig } from "./config.ts";
+import { configurationMarkdown, SETTINGS } from "./settings.ts";
+
+t.test("nothing said: the defaults of the specification", async (t) => {
+  const config = readConfig({});
+  t.match(config, {
+    port: 8080,
+    host: "127.0.0.1",
+    dataDir: `${process.cwd()}/.usher`,
+    databaseUrl: undefined,
+    payment: { kind: "simulator" },
+    holdTtlMs: 300_000,
+    holdGraceMs: 5_000,
+    payTtlMs: 120_000,
+    offerTtlMs: 120_000,
+    releaseOnDecline: true,
+    logLevel: "info",
+  });
+  t.ok(Object.isFrozen(config));
+});
+
+t.test("an empty variable counts as absent", async (t) => {
+  t.equal(readConfig({ PORT: "", HOLD_TTL_S: "" }).port, 8080);
+});
+
+t.test("every mistake is named, all at once", async (t) => {
+  const bad = {
+    PORT: "65536",
+    HOST: "not a host",
+    DATABASE_URLS: "mysql://u:secret@h/d",
+    PAYMENT_URL: "ftp://x",
+    PAYMENT_KEY: "a b",
+    HOLD_TTL_S: "0",
+    HOLD_GRACE_S: "61",
+    PAY_TTL_S: "1e2",
+    OFFER_TTL_S: "-1",
+    RELEASE_ON_DECLINE: "yes please",
+    BOOKING_ATTEMPTS_PER_MIN: "many",
+    LOG_LEVEL: "loud",
+    AUTH_JWKS_URL: "https://issuer/keys",
+  };
+  try {
+    readConfig(bad);
+    t.fail("accepted");
+  } catch (error) {
+    t.match(error, { code: "config" });
+    const message = error instanceof Error ? error.message : "";
+    t.same(
+      message
+        .split("\n")
+        .map((line) => line.split(" ")[0])
+        .sort(),
+      Object.keys(bad).sort(),
+    );
+    t.notMatch(message, "secret", "a value that may hold a password is not repeated");
+  }
+});
+
+t.test("boundaries", async (t) => {
+  for (const [name, low, high] of [
+    ["PORT", 0, 65_535],
+    ["HOLD_TTL_S", 1, 3_600],
+    ["HOLD_GRACE_S", 0, 60],
+    ["PAY_TTL_S", 1, 600],
+    ["OFFER_TTL_S", 1, 3_600],
+    ["BOOKING_ATTEMPTS_PER_MIN", 0, 1_000_000],
+  ] as const) {
+    for (const good of [low, high]) t.doesNotThrow(() => readConfig({ [name]: String(good) }), `${name}=${good}`);
+    for (const bad of [low - 1, high + 1, `${low}.5`, "0x1", " 1"]) {
+      t.throws(() => readConfig({ [name]: String(bad) }), { code: "config" }, `${name}=${bad}`);
+    }
+  }
+});
+
+t.test("payments", async (t) => {
+  t.same(readConfig({ PAYMENT_URL: "instant:" }).payment, { kind: "instant" });
+  const web = { PAYMENT_URL: "https://api.stripe.com" };
+  t.same(readConfig({ ...web, PAYMENT_KEY: "sk" }).payment, { kind: "http", url: "https://api.stripe.com" });
+  t.throws(() => readConfig(web), { code: "config", message: /^PAYMENT_KEY is needed/ });
+});
+
+t.test("one database server, or the embedded one", async (t) => {
+  const url = "postgresql://u:p@127.0.0.1/d";
+  t.equal(readConfig({ DATABASE_URLS: url }).databaseUrl, url);
+  t.throws(() => readConfig({ DATABASE_URLS: `${url},${url}` }), { message: /names 2 servers/ });
+});
+
+t.test("flags go over the environment, and are bad usage rather than bad configuration", async (t) => {
+  const config = readConfig({ PORT: "1", USHER_DATA: "/there" }, { port: "2", data: "/here" });
+  t.match(config, { port: 2, dataDir: "/here" });
+  t.throws(() => readConfig({ PORT: "1" }, { port: "x" }), { code: "usage", message: /^--port must be/ });
+});
+
+t.test("the documentation says what the code does", async (t) => {
+  const page = new URL("../docs/CONFIGURATION.md", import.meta.url);
+  t.equal(readFileSync(page, "utf8"), configurationMarkdown(), 'run "npm run docs:configuration"');
+  for (const [key, { name }] of Object.entries(SETTINGS)) t.equal(key, name);
+});
