@@ -1,13 +1,13 @@
 // The demo's cities and cinemas: real cities, each cinema at a real postal code and its coordinates. The names and
 // street addresses are invented.
 
-import type { CatalogueInput } from "../../gateway/catalogue/document.ts";
+import type { WholeCatalogueInput } from "../../gateway/catalogue/document.ts";
 import type { PostalCode } from "./dataset.ts";
 import { slug } from "./films.ts";
 import { noiseBetween, pick, shuffled } from "./noise.ts";
 
-type City = NonNullable<CatalogueInput["cities"]>[number];
-type Cinema = NonNullable<CatalogueInput["cinemas"]>[number];
+type City = WholeCatalogueInput["cities"][number];
+type Cinema = WholeCatalogueInput["cinemas"][number];
 
 /** Name and state as in the data, time zone, how many cinemas. A state's zone is not always its city's. */
 const CITIES: readonly (readonly [name: string, state: string, timeZone: string, cinemas: number])[] = [

@@ -1,9 +1,9 @@
 // The demo's films: well-known ones from the data whose every field is there and plausible.
 
-import type { CatalogueInput } from "../../gateway/catalogue/document.ts";
+import type { WholeCatalogueInput } from "../../gateway/catalogue/document.ts";
 import type { FilmRecord } from "./dataset.ts";
 
-type Movie = NonNullable<CatalogueInput["movies"]>[number];
+type Movie = WholeCatalogueInput["movies"][number];
 
 export interface Film {
   readonly movie: Movie;

@@ -2,7 +2,7 @@
 // G1: the same start date gives the same document. G2: generated for a later date it adds days, and changes nothing that
 //     was there, but for DEMO_SHOW_ID, which moves to the next New Year's Eve.
 
-import type { CatalogueInput } from "../../gateway/catalogue/document.ts";
+import type { WholeCatalogueInput } from "../../gateway/catalogue/document.ts";
 import { dayMs, instantText, localInstantMs, utcDate } from "../../gateway/catalogue/times.ts";
 import { chooseCities, type DemoCinema } from "./cities.ts";
 import { readFilms, readPostalCodes } from "./dataset.ts";
@@ -32,9 +32,7 @@ interface HallPlace extends DemoHall {
   readonly cinemaId: string;
 }
 
-export async function generateDemoCatalogue(
-  options: DemoCatalogueOptions,
-): Promise<Required<Omit<CatalogueInput, "$schema">>> {
+export async function generateDemoCatalogue(options: DemoCatalogueOptions): Promise<WholeCatalogueInput> {
   const [filmRecords, postalCodes] = await Promise.all([readFilms(), readPostalCodes()]);
   const films = chooseFilms(filmRecords);
   const { cities, cinemas } = chooseCities(postalCodes);

@@ -3,9 +3,9 @@
 // x grows to the right from the hall's middle line, y from the screen to the back; one unit is one seat's width.
 
 import { createHash } from "node:crypto";
-import type { CatalogueInput } from "../../gateway/catalogue/document.ts";
+import type { WholeCatalogueInput } from "../../gateway/catalogue/document.ts";
 
-type Layout = NonNullable<CatalogueInput["layouts"]>[number];
+type Layout = WholeCatalogueInput["layouts"][number];
 type Seat = Layout["seats"][number];
 
 export const DEMO_CATEGORIES = ["standard", "premium", "recliner"] as const;

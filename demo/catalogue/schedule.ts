@@ -1,12 +1,12 @@
 // What the demo's halls show on a day, when, and for how much. Depends on the hall and the date alone, never on when
 // the demo was generated: generated again on another day it adds days and leaves the others as they were.
 
-import type { CatalogueInput } from "../../gateway/catalogue/document.ts";
+import type { WholeCatalogueInput } from "../../gateway/catalogue/document.ts";
 import { dayMs, instantText, localInstantMs, minuteMs, utcDate } from "../../gateway/catalogue/times.ts";
 import type { Film } from "./films.ts";
 import { noise, noiseBetween, pick } from "./noise.ts";
 
-export type DemoShow = NonNullable<CatalogueInput["shows"]>[number];
+export type DemoShow = WholeCatalogueInput["shows"][number];
 
 export interface DemoHall {
   readonly hallId: string;

@@ -2,9 +2,9 @@
 // For tests and benchmarks, which need shows that are simple to reason about: rows A, B, …, seats 1, 2, … → `A1`.
 // Row A is at the front (y = 0); the focus is the middle of the plan.
 
-import type { CatalogueInput } from "../../gateway/catalogue/document.ts";
+import type { WholeCatalogueInput } from "../../gateway/catalogue/document.ts";
 
-type Show = NonNullable<CatalogueInput["shows"]>[number];
+type Show = WholeCatalogueInput["shows"][number];
 type Policies = Pick<
   Show,
   "ends_at" | "hold_ttl_s" | "grace_s" | "offer_ttl_s" | "sales_cutoff" | "waitlist_policy" | "single_gap" | "gated"
@@ -43,7 +43,7 @@ export function rowName(index: number): string {
   return index < 26 ? last : rowName(Math.floor(index / 26) - 1) + last;
 }
 
-export function smallCatalogue(options: SmallCatalogueOptions): CatalogueInput {
+export function smallCatalogue(options: SmallCatalogueOptions): WholeCatalogueInput {
   const prefix = options.prefix ?? "small";
   const categories = options.categories ?? [{ name: "standard", price: 1_200 }];
   const startsAt = new Date(options.startsAt).toISOString();
@@ -87,7 +87,7 @@ export function smallCatalogue(options: SmallCatalogueOptions): CatalogueInput {
   };
 }
 
-function smallLayout(options: SmallCatalogueOptions): NonNullable<CatalogueInput["layouts"]>[number] {
+function smallLayout(options: SmallCatalogueOptions): WholeCatalogueInput["layouts"][number] {
   const rows = options.rows ?? 10;
   const seatsPerRow = options.seatsPerRow ?? 20;
   const { aisleAfter } = options;

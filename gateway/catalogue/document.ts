@@ -238,6 +238,8 @@ export const CatalogueDocument = z
 
 /** As written: defaults may be left out. */
 export type CatalogueInput = z.input<typeof CatalogueDocument>;
+/** As written, with every section. */
+export type WholeCatalogueInput = { readonly [Section in keyof typeof sections]: z.input<(typeof sections)[Section]> };
 /** As checked: defaults filled in. */
 export type Catalogue = z.output<typeof CatalogueDocument>;
 export type CatalogueCity = z.output<typeof City>;
