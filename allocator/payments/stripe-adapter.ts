@@ -242,7 +242,8 @@ async function answerOf(call: () => Promise<Stripe.PaymentIntent>): Promise<Answ
 
 /**
  * The Stripe client takes a stack trace at the start of every call, in case it fails; mapped to TypeScript lines that
- * costs more than the rest of the call. `start` is synchronous up to there.
+ * is a third of the call's cost (authorise + capture: 0.77 ms of CPU with it, 0.53 without). `start` is synchronous up
+ * to there.
  */
 function withoutStackTraces<T>(start: () => Promise<T>): Promise<T> {
   const limit = Error.stackTraceLimit;
