@@ -4,8 +4,8 @@
 import { build, type Histogram } from "hdr-histogram-js";
 import { smallCatalogue, smallShowId } from "../demo/catalogue/small.ts";
 import { type BenchOptions, type BenchResult, type Figure, median } from "./bench.ts";
-import { LoadConnection, once } from "./http-client.ts";
-import { type Product, startProduct } from "./product.ts";
+import { LoadConnection, once } from "../test/harness/http-client.ts";
+import { type BenchProduct, startBenchProduct } from "./product.ts";
 
 const SHOWS = 2_000;
 const CONNECTIONS = 128;
@@ -27,7 +27,7 @@ async function measure(
   quick: boolean,
   print: (line: string) => void,
 ): Promise<Figure[]> {
-  const product = await startProduct({ ...environment, BOOKING_ATTEMPTS_PER_MIN: "0", LOG_LEVEL: "warn" });
+  const product = await startBenchProduct({ ...environment, BOOKING_ATTEMPTS_PER_MIN: "0", LOG_LEVEL: "warn" });
   try {
     const tokens = await prepare(product);
     const load = new Load(product.url, tokens);
@@ -56,8 +56,8 @@ function figuresOf(name: string, rates: readonly number[], latencies: Histogram)
 }
 
 /** Shows to sell and people to sell to. */
-async function prepare(product: Product): Promise<string[]> {
-  const admin = `Authorization: Bearer ${product.adminToken()}\r\n`;
+async function prepare(product: BenchProduct): Promise<string[]> {
+  const admin = `Authorization: Bearer ${await product.adminToken()}\r\n`;
   const catalogue = smallCatalogue({ shows: SHOWS, rows: 10, seatsPerRow: 20, startsAt: Date.now() + DAY_MS });
   await once(product.url, "POST", "/v1/admin/catalogue", admin, JSON.stringify(catalogue));
   const tokens: string[] = [];

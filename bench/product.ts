@@ -1,61 +1,34 @@
-// The whole product as its users start it, in processes of its own, with its data in a temporary folder.
+// The whole product for a benchmark, as its users start it, with its data in a temporary folder.
 
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { startProduct, usher } from "../test/harness/product.ts";
 
-const CLI = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
-const NODE_ARGUMENTS = ["--import", "tsx", CLI];
-
-export interface Product {
+export interface BenchProduct {
   readonly url: string;
-  readonly pid: number;
-  readonly dataDir: string;
-  /** An admin's token. */
-  adminToken(): string;
+  adminToken(): Promise<string>;
   stop(): Promise<void>;
 }
 
-/** `environment` goes on top of the caller's. Rejects when it does not say that it is ready. */
-export async function startProduct(environment: Record<string, string>): Promise<Product> {
+/** `environment` goes on top of the caller's. Rejects when it does not get ready. */
+export async function startBenchProduct(environment: Record<string, string>): Promise<BenchProduct> {
   const dataDir = await mkdtemp(join(tmpdir(), "usher-bench-"));
-  const child = spawn(process.execPath, [...NODE_ARGUMENTS, "start", "--port", "0", "--data", dataDir], {
-    env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const url = await readyUrl(child, ended);
+  const ends: (() => Promise<void>)[] = [() => rm(dataDir, { recursive: true, force: true })];
+  const scope = { teardown: (end: () => Promise<void>) => void ends.push(end) };
+  const product = await startProduct(scope, dataDir, { flags: ["--no-demo"], env: environment });
   return {
-    url,
-    pid: child.pid as number,
-    dataDir,
-    adminToken: () => lastLine(["token", "--scope", "admin", "--data", dataDir]),
+    url: product.url,
+    async adminToken() {
+      const { stdout, stderr } = await usher(scope, ["token", "--scope", "admin", "--data", dataDir]).ended;
+      const token = stdout.trim().split("\n").at(-1);
+      if (token === undefined || token === "") throw new Error(`usher token: ${stderr}`);
+      return token;
+    },
     async stop() {
-      child.kill("SIGINT");
-      await ended;
-      await rm(dataDir, { recursive: true, force: true });
+      product.child.kill("SIGINT");
+      await product.ended;
+      for (const end of ends.reverse()) await end();
     },
   };
-}
-
-async function readyUrl(child: ChildProcess, ended: Promise<void>): Promise<string> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  const ready = new Promise<string>((resolve) => {
-    lines.on("line", (line) => {
-      const url = /^ready (http:\S+)/.exec(line)?.[1];
-      if (url !== undefined) resolve(url);
-    });
-  });
-  const url = await Promise.race([ready, ended]);
-  if (url === undefined) throw new Error("the product ended before it was ready");
-  return url;
-}
-
-function lastLine(commandLine: readonly string[]): string {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [...NODE_ARGUMENTS, ...commandLine], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`usher ${commandLine[0]} failed: ${stderr}`);
-  return stdout.trim().split("\n").at(-1) as string;
 }

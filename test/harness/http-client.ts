@@ -46,9 +46,7 @@ export class LoadConnection {
     return new Promise((resolve, reject) => {
       this.#outstanding = { resolve, reject };
       const length =
-        body === undefined
-          ? ""
-          : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
+        body === undefined ? "" : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
       this.#socket.write(`${method} ${path} HTTP/1.1\r\nHost: ${this.#host}\r\n${headers}${length}\r\n${body ?? ""}`);
     });
   }
@@ -81,7 +79,13 @@ export class LoadConnection {
 }
 
 /** One request on a connection of its own. Throws when the answer is not a success. */
-export async function once(url: string, method: string, path: string, headers: string, body?: string): Promise<unknown> {
+export async function once(
+  url: string,
+  method: string,
+  path: string,
+  headers: string,
+  body?: string,
+): Promise<unknown> {
   const connection = await LoadConnection.open(url);
   try {
     const answer = await connection.request(method, path, headers, body);
