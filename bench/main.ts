@@ -9,6 +9,7 @@ import { type Bench, describe } from "./bench.ts";
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   bookings: () => import("./bookings.ts"),
   core: () => import("./core.ts"),
+  rush: () => import("./rush.ts"),
 };
 
 async function main(): Promise<number> {
