@@ -81,7 +81,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     onStatement: meters.onStatement,
   });
   let isStopping = false;
-  const watch = new StoreWatch({ journal, clock, timers, log, onOutage: (outageMs) => onOutage(outageMs) });
+  const watch = new StoreWatch({ journal, clock, timers, log, onOutage: (outageId) => onOutage(outageId) });
   const saga: PaymentSaga | undefined =
     payments &&
     new PaymentSaga({
@@ -109,8 +109,8 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
   const port = new LocalPort({ registry, journal, saga, timers, now, random, unready: () => (watch.isOpen() ? [] : ["postgres"]) });
   meters.onShows(() => registry.size);
 
-  function onOutage(outageMs: number): void {
-    log.warn({ outage_ms: outageMs }, "the store was away: deadlines move by it");
+  function onOutage(outageId: number): void {
+    log.warn({ outage_id: outageId }, "the store was away: deadlines move by it");
     registry.dropAll();
   }
 

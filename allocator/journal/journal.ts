@@ -104,6 +104,6 @@ export interface Journal {
   cold(query: ColdQuery): Promise<ColdRows>;
   terms(showId: ShowId): Promise<ShowTerms>;
   log(showId: ShowId, after: number, limit: number): Promise<LogEntry[]>;
-  /** Says that the store is alive, and records the outage when it was not for longer than 2 s. */
-  beat(): Promise<{ readonly nowMs: number; readonly outageMs: number }>;
+  /** Says that the store is alive, and records the outage when it was not for longer than 2 s. Answers the last one. */
+  beat(): Promise<{ readonly nowMs: number; readonly outageId: number }>;
 }

@@ -169,23 +169,23 @@ export class PostgresJournal implements Journal {
     return rows.map((row) => ({ ...row, events: JSON.parse(row.events) as LogEntry["events"] }));
   }
 
-  async beat(): Promise<{ nowMs: number; outageMs: number }> {
+  async beat(): Promise<{ nowMs: number; outageId: number }> {
     // The gap is measured and recorded by the statement that ends it, so that of many nodes one records it, once.
-    const { rows } = await this.#options.beats.query<{ now_ms: number; outage_ms: number }>({
+    const { rows } = await this.#options.beats.query<{ now_ms: number; outage_id: number }>({
       name: "beat",
       text: `
         WITH before AS (SELECT alive_at FROM cell FOR UPDATE),
-        beat AS (UPDATE cell SET alive_at = GREATEST(alive_at, clock_timestamp()) RETURNING alive_at),
-        gap AS (SELECT before.alive_at AS began_at, beat.alive_at AS ended_at,
-                  (extract(epoch FROM beat.alive_at - before.alive_at) * 1000)::bigint AS length_ms FROM before, beat),
+        beat AS (UPDATE cell SET alive_at = GREATEST(before.alive_at, clock_timestamp()) FROM before
+                 RETURNING before.alive_at AS began_at, cell.alive_at AS ended_at),
+        gap AS (SELECT *, (extract(epoch FROM ended_at - began_at) * 1000)::bigint AS length_ms FROM beat),
         recorded AS (INSERT INTO outage (began_at, ended_at, length_ms)
-                     SELECT began_at, ended_at, length_ms FROM gap WHERE length_ms > $1 RETURNING length_ms)
+                     SELECT began_at, ended_at, length_ms FROM gap WHERE length_ms > $1 RETURNING outage_id)
         SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
-          COALESCE((SELECT length_ms FROM recorded), 0) AS outage_ms FROM gap`,
+          COALESCE((SELECT outage_id FROM recorded), (SELECT max(outage_id) FROM outage), 0) AS outage_id FROM gap`,
       values: [OUTAGE_MIN_MS],
     });
     const row = rows[0];
     if (row === undefined) throw new Error("the store has no row in table cell");
-    return { nowMs: Number(row.now_ms), outageMs: row.outage_ms };
+    return { nowMs: Number(row.now_ms), outageId: row.outage_id };
   }
 }

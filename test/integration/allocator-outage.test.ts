@@ -1,0 +1,119 @@
+// Goal: what nobody could do for lack of the store does not expire, and nobody waits long to hear that it is away.
+// Method: a real server, all of its processes frozen for longer than any statement may take, or stopped and started
+// on its port; holds whose deadlines fall into the outage.
+
+import t, { type Test } from "tap";
+import { auditCell } from "../../allocator/journal/audit.ts";
+import type { ShowId } from "../../shared/kernel/ids.ts";
+import { startEmbeddedPostgres } from "../../shared/platform/embedded-postgres.ts";
+import { silentLog } from "../../shared/platform/log.ts";
+import { sleepMs, systemTimers } from "../../shared/platform/timers.ts";
+import {
+  ASK_MS,
+  askUntilAnswered,
+  bookingIn,
+  bySeats,
+  confirm,
+  newSession,
+  placeHold,
+  putOnSale,
+  startNode,
+  type TestNode,
+  until,
+  wordOf,
+} from "../harness/allocator.ts";
+import { startTestPostgres, type TestPostgres } from "../harness/postgres.ts";
+import { freezePostgres } from "../harness/postgres-processes.ts";
+
+const HOLD_TTL_S = 3;
+const OUTAGE_MS = 4_500;
+
+interface Played {
+  readonly pg: TestPostgres;
+  readonly node: TestNode;
+  readonly showId: ShowId;
+  readonly away: () => Promise<void>;
+  readonly back: () => Promise<void>;
+}
+
+/** A hold that would expire in the middle of the outage lives on, is confirmed, and another expires afterwards. */
+async function playOutage(t: Test, { pg, node, showId, away, back }: Played): Promise<void> {
+  const session = newSession();
+  const kept = bookingIn(await node.port.ask(showId, placeHold(bySeats(1, 2), session), ASK_MS));
+  const left = bookingIn(await node.port.ask(showId, placeHold(bySeats(5, 6), session), ASK_MS));
+  const { rows } = await pg.pool.query<{ last: number }>("SELECT COALESCE(max(outage_id), 0) AS last FROM outage");
+  const lastOutage = Number(rows[0]?.last);
+
+  const awayAt = performance.now();
+  await away();
+  await until("the store is known to be away", () => node.port.unready().length > 0);
+  const knownMs = performance.now() - awayAt;
+  const askedAt = performance.now();
+  const commands = [
+    placeHold(bySeats(9)),
+    confirm(kept.id, session),
+    { kind: "ReadBooking", session, bookingId: kept.id } as const,
+    { kind: "ReadSeatMap" } as const,
+  ];
+  const refused = await Promise.all(commands.map((command) => node.port.ask(showId, command, ASK_MS)));
+  const refusedMs = performance.now() - askedAt;
+  t.same(new Set(refused.map(wordOf)), new Set(["store_unavailable"]), "every command hears that the store is away");
+  t.ok(refusedMs < 500, `they hear it at once: ${refusedMs.toFixed(0)} ms`);
+  t.ok(knownMs < 2_500, `known after ${knownMs.toFixed(0)} ms`);
+
+  await sleepMs(Math.max(0, OUTAGE_MS - (performance.now() - awayAt)), systemTimers);
+  const outageMs = performance.now() - awayAt;
+  const backAt = performance.now();
+  await back();
+  const booked = bookingIn(await askUntilAnswered(() => node.port, showId, confirm(kept.id, session)));
+  const serviceMs = performance.now() - backAt;
+  t.equal(booked.status, "booked", "a hold whose deadline fell into the outage can still be confirmed");
+  t.ok(serviceMs < 2_000, `service again after ${serviceMs.toFixed(0)} ms`);
+
+  const moved = bookingIn(await node.port.ask(showId, { kind: "ReadBooking", session, bookingId: left.id }, ASK_MS));
+  const movedMs = moved.expiresAt - left.expiresAt;
+  t.ok(Math.abs(movedMs - outageMs) < 2_000, `deadlines moved by ${movedMs} ms, away for ${outageMs.toFixed(0)} ms`);
+  t.equal(moved.status, "held");
+  await until("the other hold expires", async () => {
+    const reply = await node.port.ask(showId, { kind: "ReadBooking", session, bookingId: left.id }, ASK_MS);
+    return wordOf(reply) === "expired";
+  });
+  const lateMs = node.clock.now() - moved.expiresAt;
+  t.ok(lateMs >= 0 && lateMs < 2_000, `it expires at its moved deadline, ${lateMs} ms after it`);
+
+  const outages = await pg.pool.query<{ length_ms: number }>("SELECT length_ms FROM outage WHERE outage_id > $1", [
+    lastOutage,
+  ]);
+  t.equal(outages.rows.length, 1, "one outage is recorded");
+  t.same((await auditCell(pg.pool, pg.pool)).problems, []);
+  t.same(node.errors(/the store does not answer/), []);
+  t.comment({ knownMs, refusedMs, serviceMs, movedMs, outageMs });
+}
+
+t.test("a server that hangs", async (t) => {
+  const pg = await startTestPostgres(t);
+  const [showId] = (await putOnSale(pg.pool, { policies: { hold_ttl_s: HOLD_TTL_S, grace_s: 0 } })) as [ShowId];
+  const node = await startNode(t, pg);
+  let thaw: () => void = () => undefined;
+  t.teardown(() => thaw());
+  const away = async () => {
+    thaw = await freezePostgres(pg.server.pid);
+  };
+  await playOutage(t, { pg, node, showId, away, back: async () => thaw() });
+});
+
+t.test("a server that is stopped and started again", async (t) => {
+  const pg = await startTestPostgres(t);
+  const [showId] = (await putOnSale(pg.pool, { policies: { hold_ttl_s: HOLD_TTL_S, grace_s: 0 } })) as [ShowId];
+  const node = await startNode(t, pg);
+  const back = async () => {
+    const again = await startEmbeddedPostgres({
+      dataDir: pg.dataDir,
+      port: pg.server.port,
+      fsync: false,
+      log: silentLog(),
+    });
+    t.teardown(() => again.stop());
+  };
+  await playOutage(t, { pg, node, showId, away: () => pg.server.stop(), back });
+});
