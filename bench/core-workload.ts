@@ -5,7 +5,7 @@
 // W3: all random choices are drawn before a round is timed.
 
 import type { ShowCommand } from "../allocator/core/command.ts";
-import type { TurnContext } from "../allocator/core/decision.ts";
+import type { Rules } from "../allocator/core/decision.ts";
 import { evolve } from "../allocator/core/evolve.ts";
 import { compileHall, type Hall } from "../allocator/core/hall.ts";
 import { isLive, isUnfinished, newShow, type Booking, type ShowState } from "../allocator/core/state.ts";
@@ -72,24 +72,20 @@ interface Stage {
   readonly sold: Booking[];
 }
 
-const CONTEXT: Omit<TurnContext, "now"> = {
-  rules: { payTtlMs: 120_000, releaseOnDecline: true, instantPayments: true },
-  paymentsAvailable: true,
-  looked: false,
-};
+const RULES: Rules = { payTtlMs: 120_000, releaseOnDecline: true, instantPayments: true };
 
-// Powers of two: taken round and round. No show sees an operation a second time within a run.
-const OPERATIONS = 1 << 20;
-const SESSIONS = 1 << 14;
+/** Turns timed at a stretch; their ids and random choices are made before, as a request is parsed before its turn. */
+const CHUNK_TURNS = 4_096;
+const SESSIONS = 1_024;
 const BITS_PER_TURN = 4;
 
 export class CoreWorkload {
   readonly #stages: Stage[];
   readonly #random: SeededRandom;
-  readonly #operations: OperationId[];
-  readonly #sessions: SessionId[];
-  readonly #counts = new Map<string, number>();
-  #bits = new Uint32Array(0);
+  readonly #bits = new Int32Array(CHUNK_TURNS * BITS_PER_TURN);
+  readonly #operations: OperationId[] = [];
+  readonly #sessions: SessionId[] = [];
+  readonly #bytes = Buffer.alloc(16);
   #nextOperation = 0;
   #turns = 0;
 
@@ -102,45 +98,51 @@ export class CoreWorkload {
       held: [],
       sold: [],
     }));
-    this.#operations = Array.from({ length: OPERATIONS }, () => this.#name() as OperationId);
-    this.#sessions = Array.from({ length: SESSIONS }, () => this.#name() as SessionId);
   }
 
-  /** Draws the random choices of the next run's turns. */
-  prepare(turns: number): void {
-    this.#bits = new Uint32Array(turns * BITS_PER_TURN);
-    for (let i = 0; i < this.#bits.length; i += 1) this.#bits[i] = this.#random.bits();
-  }
-
-  /** The prepared turns, each in a show chosen at random; answers how many it took. */
-  run(): number {
+  /** At least `count` turns, each in a show chosen at random, and how long they took. */
+  run(count: number): { turns: number; tookNs: number } {
     this.#turns = 0;
-    const last = this.#bits.length - BITS_PER_TURN;
-    for (let i = 0; i <= last; i += BITS_PER_TURN) this.#step(i);
-    return this.#turns;
+    let tookNs = 0;
+    while (this.#turns < count) {
+      this.#prepare();
+      const before = process.hrtime.bigint();
+      for (let i = 0; i < this.#bits.length; i += BITS_PER_TURN) this.#step(i);
+      tookNs += Number(process.hrtime.bigint() - before);
+    }
+    return { turns: this.#turns, tookNs };
   }
 
-  /** The prepared turns once more, counting what comes of them. */
-  profile(): string {
-    this.#counts.clear();
-    const last = this.#bits.length - BITS_PER_TURN;
-    for (let i = 0; i <= last; i += BITS_PER_TURN) {
-      const { command, turn } = this.#step(i);
-      const { decision } = turn;
-      const outcome = decision.kind === "refuse" ? decision.refusal.code : decision.kind;
-      const label = `${command.kind === "PlaceHold" ? `PlaceHold by ${command.choice.by}` : command.kind} → ${outcome}`;
-      this.#counts.set(label, (this.#counts.get(label) ?? 0) + 1);
+  /** What comes of about `count` turns, a line each. */
+  profile(count: number): string {
+    const counts = new Map<string, number>();
+    let steps = 0;
+    for (; steps < count; steps += CHUNK_TURNS) {
+      this.#prepare();
+      for (let i = 0; i < this.#bits.length; i += BITS_PER_TURN) {
+        const { command, turn } = this.#step(i);
+        const { decision } = turn;
+        const outcome = decision.kind === "refuse" ? decision.refusal.code : decision.kind;
+        const label = `${command.kind === "PlaceHold" ? `PlaceHold by ${command.choice.by}` : command.kind} → ${outcome}`;
+        counts.set(label, (counts.get(label) ?? 0) + 1);
+      }
     }
-    const steps = this.#bits.length / BITS_PER_TURN;
-    const lines = [...this.#counts].sort((a, b) => b[1] - a[1]);
+    const lines = [...counts].sort((a, b) => b[1] - a[1]);
     return lines.map(([label, n]) => `  ${((100 * n) / steps).toFixed(1).padStart(5)} %  ${label}`).join("\n");
   }
 
+  #prepare(): void {
+    for (let i = 0; i < this.#bits.length; i += 1) this.#bits[i] = this.#random.bits() >>> 1;
+    for (let i = 0; i < CHUNK_TURNS; i += 1) this.#operations[i] = this.#name() as OperationId;
+    for (let i = 0; i < SESSIONS; i += 1) this.#sessions[i] = this.#name() as SessionId;
+    this.#nextOperation = 0;
+  }
+
   #step(at: number): { command: ShowCommand; turn: Turn } {
-    const [which, what, how, when] = this.#bits.subarray(at, at + BITS_PER_TURN) as unknown as [number, number, number, number];
-    const stage = this.#stages[which % this.#stages.length] as Stage;
-    stage.now += when % (2 * TURN_SPACING_MS);
-    const command = this.#command(stage, what % 100, how);
+    const bits = this.#bits;
+    const stage = this.#stages[(bits[at] as number) % this.#stages.length] as Stage;
+    stage.now += (bits[at + 1] as number) % (2 * TURN_SPACING_MS);
+    const command = this.#command(stage, (bits[at + 2] as number) % 100, bits[at + 3] as number);
     let turn = this.#turn(stage, command, false);
     if (turn.decision.kind === "fetch") {
       const row = stage.sold.find((booking) => "bookingId" in command && booking.id === command.bookingId);
@@ -152,7 +154,7 @@ export class CoreWorkload {
 
   #turn(stage: Stage, command: ShowCommand, looked: boolean): Turn {
     this.#turns += 1;
-    const turn = takeTurn(stage.state, command, { ...CONTEXT, now: stage.now, looked });
+    const turn = takeTurn(stage.state, command, { now: stage.now, rules: RULES, paymentsAvailable: true, looked });
     for (const event of turn.events) if ("id" in event) settle(stage, event.id, event);
     return turn;
   }
@@ -161,13 +163,14 @@ export class CoreWorkload {
     const session = this.#sessions[bits % SESSIONS] as SessionId;
     const held = stage.held[(bits >>> 16) % Math.max(stage.held.length, 1)];
     const oldest = stage.sold[0];
-    const operation = { id: this.#operations[this.#nextOperation++ % OPERATIONS] as OperationId, requestHash: bits };
+    const operation = { id: this.#operations[this.#nextOperation++] as OperationId, requestHash: bits };
     if (oldest !== undefined && stage.sold.length > SOLD_BOOKINGS) {
       return { kind: "CancelBooking", session: oldest.session, operation, bookingId: oldest.id };
     }
     if (percent < 20 || held === undefined) {
       const first = (bits >>> 14) % (ROWS * SEATS_PER_ROW - 3);
-      const seats = Array.from({ length: 1 + ((bits >>> 8) % 4) }, (_, i) => first + i);
+      const seats = [first];
+      for (let more = (bits >>> 8) % 4; more > 0; more -= 1) seats.push(first + seats.length);
       return { kind: "PlaceHold", session, operation, choice: { by: "seats", seats } };
     }
     if (percent < 40) {
@@ -182,11 +185,10 @@ export class CoreWorkload {
     return { kind: "ReadBooking", ...about };
   }
 
-  /** 22 characters as long as an operation's. */
+  /** 22 characters of base64url, as an operation's id. */
   #name(): string {
-    let name = "";
-    while (name.length < 22) name += this.#random.bits().toString(36).padStart(7, "0");
-    return name.slice(-22);
+    for (let at = 0; at < this.#bytes.length; at += 4) this.#bytes.writeUInt32LE(this.#random.bits(), at);
+    return this.#bytes.toString("base64url");
   }
 }
 

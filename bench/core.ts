@@ -30,13 +30,10 @@ function turnsPerSecond(
   const roundTurns = quick ? 20_000 : turnsPerRound;
   const rounds: number[] = [];
   for (let round = 0; round < WARM_UP_ROUNDS + (quick ? 2 : MEASURED_ROUNDS); round += 1) {
-    workload.prepare(roundTurns);
-    const before = process.hrtime.bigint();
-    const turns = workload.run();
-    const tookNs = Number(process.hrtime.bigint() - before);
+    const { turns, tookNs } = workload.run(roundTurns);
     if (round >= WARM_UP_ROUNDS) rounds.push(Math.round((turns * NS_PER_S) / tookNs));
   }
-  print(`the mix over ${shows} shows:\n${workload.profile()}`);
+  print(`the mix over ${shows} shows:\n${workload.profile(roundTurns)}`);
   return {
     name: `turns over ${shows.toLocaleString("en")} shows of 200 seats, in random order`,
     value: median(rounds),
