@@ -105,7 +105,8 @@ t.test("random plans: each show is woken at its earliest planned moment", async 
     const before = woken.length;
     await time.pass(random(200));
     for (const wake of woken.slice(before)) {
-      if (expected.get(wake.showId) !== wake.at) t.fail(`${wake.showId} woken at ${wake.at}, planned for ${expected.get(wake.showId)}`);
+      if (expected.get(wake.showId) !== wake.at)
+        t.fail(`${wake.showId} woken at ${wake.at}, planned for ${expected.get(wake.showId)}`);
       expected.delete(wake.showId);
     }
     for (const [late, moment] of expected) if (moment < time.nowMs) t.fail(`${late} was to be woken at ${moment}`);

@@ -1,10 +1,6 @@
 // A journal in memory: fenced like the real one, and slow, failing or refusing where a test says so.
 
-import type { OperationId, ShowId } from "../../shared/kernel/ids.ts";
-import type { Layout } from "../../shared/protocol/layout.ts";
-import type { LogEntry } from "../../shared/protocol/reply.ts";
-import type { ShowTerms } from "../../shared/protocol/terms.ts";
-import { isLive, isUnfinished, type Booking, type OperationRecord } from "../../allocator/core/state.ts";
+import { type Booking, isLive, isUnfinished, type OperationRecord } from "../../allocator/core/state.ts";
 import type {
   ClaimedShow,
   ClaimOutcome,
@@ -15,6 +11,10 @@ import type {
   Journal,
   Lease,
 } from "../../allocator/journal/journal.ts";
+import type { OperationId, ShowId } from "../../shared/kernel/ids.ts";
+import type { Layout } from "../../shared/protocol/layout.ts";
+import type { LogEntry } from "../../shared/protocol/reply.ts";
+import type { ShowTerms } from "../../shared/protocol/terms.ts";
 
 export const TERMS: ShowTerms = {
   prices: [1_200],
@@ -114,7 +114,10 @@ export class FakeJournal implements Journal {
       seq: show.seq,
       lastAt: show.lastAt,
       outageId: show.outageId,
-      missedOutages: { lastId: this.outages.at(-1)?.id ?? 0, byMs: missed.reduce((sum, outage) => sum + outage.byMs, 0) },
+      missedOutages: {
+        lastId: this.outages.at(-1)?.id ?? 0,
+        byMs: missed.reduce((sum, outage) => sum + outage.byMs, 0),
+      },
       layoutId: LAYOUT.layout_id,
       seats: show.seats,
       terms: TERMS,
@@ -139,7 +142,9 @@ export class FakeJournal implements Journal {
 
   async commit(entries: readonly CommitEntry[]): Promise<CommitOutcome[]> {
     this.calls.push({ call: "commit", about: entries.map((entry) => entry.showId) });
-    const outcomes = entries.map((entry): CommitOutcome => (this.failing.has("commit") ? "unknown" : this.#write(entry)));
+    const outcomes = entries.map(
+      (entry): CommitOutcome => (this.failing.has("commit") ? "unknown" : this.#write(entry)),
+    );
     await this.#held.get("commit");
     return outcomes;
   }
@@ -162,7 +167,10 @@ export class FakeJournal implements Journal {
   }
 
   async fence(leases: readonly Lease[]): Promise<Set<ShowId>> {
-    this.#note("fence", leases.map((lease) => lease.showId));
+    this.#note(
+      "fence",
+      leases.map((lease) => lease.showId),
+    );
     const standing = leases.filter((lease) => this.#show(lease.showId).epoch === lease.epoch);
     await this.#held.get("fence");
     return new Set(standing.map((lease) => lease.showId));
@@ -189,7 +197,9 @@ export class FakeJournal implements Journal {
   }
 
   async log(showId: ShowId, after: number, limit: number): Promise<LogEntry[]> {
-    return this.#show(showId).log.filter((entry) => entry.seq > after).slice(0, limit);
+    return this.#show(showId)
+      .log.filter((entry) => entry.seq > after)
+      .slice(0, limit);
   }
 
   beat(): Promise<never> {
