@@ -52,10 +52,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   );
   server.maxConnections = options.connectionsMax;
   server.on("clientError", refuseClient);
+  const silent = silentConnections(server);
   await listen(server, options.host, options.port);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-  return { url: `http://${host}:${port}`, stop: () => stop(server, options.timers) };
+  return { url: `http://${host}:${port}`, stop: () => stop(server, silent, options.timers) };
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
@@ -80,9 +81,21 @@ function listenFault(host: string, port: number, error: Error): StartFault {
   return new StartFault("listen", `Cannot listen on ${host}:${port}: ${error.message}.`, error);
 }
 
-async function stop(server: Server, timers: Timers): Promise<void> {
+/** Connections that have not asked for anything yet: Node counts those as busy, and they would outlast every answer. */
+function silentConnections(server: Server): ReadonlySet<Socket> {
+  const silent = new Set<Socket>();
+  server.on("connection", (socket) => {
+    silent.add(socket);
+    socket.once("close", () => silent.delete(socket));
+  });
+  server.on("request", ({ socket }) => silent.delete(socket));
+  return silent;
+}
+
+async function stop(server: Server, silent: ReadonlySet<Socket>, timers: Timers): Promise<void> {
   if (!server.listening) return;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const socket of silent) socket.destroy();
   let isLooking = true;
   // A connection that was busy when the server closed is idle afterwards, and would stay for its keep-alive.
   const look = (): void => {
