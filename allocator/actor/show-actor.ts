@@ -52,6 +52,8 @@ export class ShowActor implements Participant {
   #open: Batch | undefined;
   #inFlight: Batch | undefined;
   #inFlightUpdate: ShowUpdate | undefined;
+  /** Images as the entry under way has them: the state may have moved on when it is committed. */
+  #inFlightUnfinished: readonly Booking[] = [];
   #isDead = false;
   #unanswered = 0;
   /** Cold rows that commands are waiting for or working on: not evicted meanwhile. */
@@ -115,14 +117,18 @@ export class ShowActor implements Participant {
     this.#open = undefined;
     this.#inFlight = batch;
     this.#inFlightUpdate = batch.toUpdate(this.#state, this.#epoch);
-    return batch.toEntry(this.#state, this.#epoch);
+    const entry = batch.toEntry(this.#state, this.#epoch);
+    this.#inFlightUnfinished = entry.bookings.filter((booking) => isUnfinished(booking.payment));
+    return entry;
   }
 
   settled(outcome: CommitOutcome): void {
     const batch = this.#inFlight;
     const update = this.#inFlightUpdate;
+    const unfinished = this.#inFlightUnfinished;
     this.#inFlight = undefined;
     this.#inFlightUpdate = undefined;
+    this.#inFlightUnfinished = [];
     if (batch === undefined || update === undefined) return;
     if (outcome !== "committed") {
       this.die(outcome);
@@ -132,7 +138,6 @@ export class ShowActor implements Participant {
     this.#around.onCommitted(update);
     for (const settle of batch.waiting) settle(true);
     if (this.#isDead) return;
-    const unfinished = this.#unfinishedOf(batch);
     if (unfinished.length > 0) this.#around.onUnfinished(unfinished);
     for (const id of batch.bookings) this.#evict(id);
     for (const id of batch.operations) this.#evictOperation(id);
@@ -148,15 +153,6 @@ export class ShowActor implements Participant {
   /** The show's next deadline, or `Infinity`. */
   nextDeadlineAt(): number {
     return this.#state.deadlines.nextAt();
-  }
-
-  #unfinishedOf(batch: Batch): Booking[] {
-    const found: Booking[] = [];
-    for (const id of batch.bookings) {
-      const booking = this.#state.bookings.get(id);
-      if (booking !== undefined && isUnfinished(booking.payment)) found.push({ ...booking });
-    }
-    return found;
   }
 
   #counted(reply: (answer: Answer) => void): (answer: Answer) => void {
@@ -262,7 +258,8 @@ export class ShowActor implements Participant {
       this.#takeTurn(command, true, reply);
     } finally {
       this.#unpin(pins);
-      for (const row of [rows.booking, rows.operationBooking]) if (row !== undefined) this.#evict(row.id);
+      // The named one also when it was not in the table: it may have been made, and have ended, meanwhile.
+      for (const id of [booking, rows.operationBooking?.id]) if (id !== undefined) this.#evict(id);
       if (operation !== undefined) this.#evictOperation(operation);
     }
   }
@@ -270,8 +267,9 @@ export class ShowActor implements Participant {
   /** Puts rows that were read into the state, unless it has newer ones by now. */
   #warm({ booking, operation, operationBooking }: ColdRows, asked: OperationId | undefined): void {
     for (const row of [booking, operationBooking]) {
-      // A live row that is not in memory can only be older than its end, which this actor committed and evicted.
-      if (row !== undefined && !isLive(row) && !this.#state.bookings.has(row.id)) this.#state.bookings.set(row.id, row);
+      if (row === undefined || this.#state.bookings.has(row.id)) continue;
+      // What is not at its end and not in memory can only be older than its end, which this actor committed and evicted.
+      if (!isLive(row) && !isUnfinished(row.payment)) this.#state.bookings.set(row.id, row);
     }
     if (operation !== undefined && !this.#state.operations.has(operation.id)) this.#state.operations.set(operation.id, operation);
     // A payment's operation is in its booking's row; the turn finds it as a record of its own.
