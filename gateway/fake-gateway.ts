@@ -32,7 +32,9 @@ export interface FakeGateway {
   problem(response: Response | Promise<Response>): Promise<Record<string, unknown>>;
 }
 
-export async function fakeGateway(limits: Partial<GatewayLimits> = {}): Promise<FakeGateway> {
+const EMPTY_STORE = { query: async () => ({ rows: [] }) } as unknown as Pool;
+
+export async function fakeGateway(limits: Partial<GatewayLimits> = {}, pool = EMPTY_STORE): Promise<FakeGateway> {
   const time = new FakeTime();
   time.nowMs = 1_800_000_000_000;
   const allocator = new FakeAllocator(SEAT_COUNT, time.now);
@@ -41,7 +43,7 @@ export async function fakeGateway(limits: Partial<GatewayLimits> = {}): Promise<
   const gateway = assembleGateway({
     allocator,
     catalogue: { shows, endpoints: () => [] },
-    pool: { query: async () => ({ rows: [] }) } as unknown as Pool,
+    pool,
     secrets,
     log: silentLog(),
     metrics: new Registry(),
