@@ -2,7 +2,7 @@
 // simulator alike, so it reads nothing but the event and the state.
 // V1: an event that does not fit the state is a bug: the assertion throws, the actor dies and is loaded anew.
 
-import { assert, assertNever } from "../../shared/kernel/assert.ts";
+import { assertNever, fail } from "../../shared/kernel/assert.ts";
 import { operationOf, type BookingId, type OperationId } from "../../shared/kernel/ids.ts";
 import { SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD, type BookingStatus } from "../../shared/protocol/reply.ts";
 import type { BookingConfirmed, HoldPlaced, PaymentBegun, ShowEvent } from "./event.ts";
@@ -10,12 +10,12 @@ import { enlist, isLive, leaveLine, setSeat, standInLine, type Booking, type Pay
 
 /** `seq` and `at` are the log row's: every event of a turn shares them. */
 export function evolve(state: ShowState, event: ShowEvent, seq: number, at: number): void {
-  assert(seq >= state.seq && at >= state.lastAt, `show ${state.showId}: event ${event.kind} goes back`);
+  if (seq < state.seq || at < state.lastAt) fail(`show ${state.showId}: event ${event.kind} goes back`);
   state.seq = seq;
   state.lastAt = at;
   switch (event.kind) {
     case "ShowOpened":
-      assert(event.layoutId === state.hall.layoutId, `show ${state.showId} was opened in layout ${event.layoutId}`);
+      if (event.layoutId !== state.hall.layoutId) fail(`show ${state.showId} was opened in layout ${event.layoutId}`);
       state.terms = event.terms;
       return;
     case "TermsChanged":
@@ -62,13 +62,13 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
 
 function known(state: ShowState, id: BookingId): Booking {
   const booking = state.bookings.get(id);
-  assert(booking !== undefined, `show ${state.showId}: event about an unknown booking ${id}`);
+  if (booking === undefined) fail(`show ${state.showId}: event about an unknown booking ${id}`);
   booking.version = state.seq;
   return booking;
 }
 
 function moveSeat(state: ShowState, seat: number, from: number, to: number): void {
-  assert(state.seats[seat] === from, `show ${state.showId}: seat ${seat} is ${state.seats[seat]}, not ${from}`);
+  if (state.seats[seat] !== from) fail(`show ${state.showId}: seat ${seat} is ${state.seats[seat]}, not ${from}`);
   setSeat(state, seat, to);
 }
 
@@ -84,7 +84,7 @@ function remember(
 }
 
 function placeHold(state: ShowState, event: HoldPlaced, at: number): void {
-  assert(!state.bookings.has(event.id), `show ${state.showId}: hold ${event.id} placed twice`);
+  if (state.bookings.has(event.id)) fail(`show ${state.showId}: hold ${event.id} placed twice`);
   for (const seat of event.seats) moveSeat(state, seat, SEAT_FREE, SEAT_HELD);
   enlist(state, {
     id: event.id,
@@ -114,7 +114,7 @@ function extendHold(
   event: { expiresAt: number; lineMs: number; operation: OperationId; requestHash: number },
   at: number,
 ): void {
-  assert(booking.status === "held" && !booking.extended, `booking ${booking.id} cannot be extended`);
+  if (booking.status !== "held" || booking.extended) fail(`booking ${booking.id} cannot be extended`);
   leaveLine(state, booking);
   booking.extended = true;
   booking.expiresAt = event.expiresAt;
@@ -133,16 +133,16 @@ function finish(state: ShowState, booking: Booking, status: BookingStatus, reaso
 
 /** Out of the live ones: its deadline and its session's seats. */
 function delist(state: ShowState, booking: Booking): void {
-  assert(isLive(booking), `booking ${booking.id} is ${booking.status}`);
+  if (!isLive(booking)) fail(`booking ${booking.id} is ${booking.status}`);
   leaveLine(state, booking);
   const seats = (state.sessionSeats.get(booking.session) ?? 0) - booking.seats.length;
-  assert(seats >= 0, `session of ${booking.id} has ${seats} seats`);
+  if (seats < 0) fail(`session of ${booking.id} has ${seats} seats`);
   if (seats === 0) state.sessionSeats.delete(booking.session);
   else state.sessionSeats.set(booking.session, seats);
 }
 
 function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun, at: number): void {
-  assert(booking.status === "held", `payment begun for ${booking.id}, ${booking.status}`);
+  if (booking.status !== "held") fail(`payment begun for ${booking.id}, ${booking.status}`);
   leaveLine(state, booking);
   booking.status = "paying";
   booking.contactEmail = event.contactEmail ?? booking.contactEmail;
@@ -165,7 +165,7 @@ function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at
     for (const seat of booking.seats) moveSeat(state, seat, SEAT_HELD, SEAT_SOLD);
   } else {
     // A success that came after its release, with nobody in the way.
-    assert(booking.payment?.state === "voiding", `booking ${booking.id} confirmed from ${booking.status}`);
+    if (booking.payment?.state !== "voiding") fail(`booking ${booking.id} confirmed from ${booking.status}`);
     for (const seat of booking.seats) moveSeat(state, seat, SEAT_FREE, SEAT_SOLD);
   }
   booking.status = "booked";
@@ -190,7 +190,7 @@ function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at
 }
 
 function decline(state: ShowState, booking: Booking, reason: string, released: boolean): void {
-  assert(booking.status === "paying", `payment declined for ${booking.id}, ${booking.status}`);
+  if (booking.status !== "paying") fail(`payment declined for ${booking.id}, ${booking.status}`);
   if (released) {
     finish(state, booking, "declined", reason);
   } else {
@@ -202,13 +202,13 @@ function decline(state: ShowState, booking: Booking, reason: string, released: b
 }
 
 function abandon(state: ShowState, booking: Booking): void {
-  assert(booking.status === "paying", `payment abandoned for ${booking.id}, ${booking.status}`);
+  if (booking.status !== "paying") fail(`payment abandoned for ${booking.id}, ${booking.status}`);
   finish(state, booking, "released", "payment_unknown");
   setPayment(booking, { state: "voiding" });
 }
 
 function cancel(state: ShowState, booking: Booking, reason: string): void {
-  assert(booking.status === "booked", `booking ${booking.id} cancelled from ${booking.status}`);
+  if (booking.status !== "booked") fail(`booking ${booking.id} cancelled from ${booking.status}`);
   for (const seat of booking.seats) moveSeat(state, seat, SEAT_SOLD, SEAT_FREE);
   booking.status = "cancelled";
   booking.reason = reason;
@@ -217,7 +217,7 @@ function cancel(state: ShowState, booking: Booking, reason: string): void {
 }
 
 function setPayment(booking: Booking, change: Partial<Payment>): void {
-  assert(booking.payment !== undefined, `booking ${booking.id} has no payment`);
+  if (booking.payment === undefined) fail(`booking ${booking.id} has no payment`);
   booking.payment = { ...booking.payment, ...change };
 }
 

@@ -2,7 +2,7 @@
 // Refusals come in the order of the specification; each counts only the seats this request could be given: all of
 // them when it names seats, those of its category (accessible ones only when asked for) when it gives a number.
 
-import { assert } from "../../shared/kernel/assert.ts";
+import { fail } from "../../shared/kernel/assert.ts";
 import { bookingIdOf } from "../../shared/kernel/ids.ts";
 import type { PlaceHold, SeatChoice } from "../../shared/protocol/command.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
@@ -48,15 +48,17 @@ const quantityOf = (choice: SeatChoice): number => (choice.by === "seats" ? choi
 
 /** The gateway refuses these by field; here they are a caller's bug. */
 function assertValid(state: ShowState, choice: SeatChoice, wanted: number): void {
-  assert(Number.isInteger(wanted) && wanted >= 1 && wanted <= SEATS_PER_SESSION_MAX, `quantity ${wanted}`);
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > SEATS_PER_SESSION_MAX) fail(`quantity ${wanted}`);
   if (choice.by === "quantity") {
     const { category } = choice;
-    assert(category === undefined || state.hall.categories[category] !== undefined, `category ${category}`);
+    if (category !== undefined && state.hall.categories[category] === undefined) fail(`category ${category}`);
     return;
   }
-  for (const [i, seat] of choice.seats.entries()) {
-    assert(seat >= 0 && seat < state.hall.seatCount && Number.isInteger(seat), `seat ${seat} is not in the hall`);
-    assert(choice.seats.indexOf(seat) === i, `seat ${seat} is named twice`);
+  const { seats } = choice;
+  for (let i = 0; i < seats.length; i += 1) {
+    const seat = seats[i] as number;
+    if (!Number.isInteger(seat) || seat < 0 || seat >= state.hall.seatCount) fail(`seat ${seat} is not in the hall`);
+    if (seats.indexOf(seat) !== i) fail(`seat ${seat} is named twice`);
   }
 }
 
