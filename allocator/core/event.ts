@@ -84,6 +84,9 @@ export interface PaymentDeclined {
   readonly reason: string;
   /** Whether the seats were freed; else the booking is held again, for another attempt. */
   readonly released: boolean;
+  /** Where it is held again: what had begun the declined attempt, since the next one takes its place in the booking. */
+  readonly operation?: OperationId;
+  readonly requestHash?: number;
 }
 
 /** The payment's deadline passed with its outcome unknown: seats freed, an authorisation, if any, to be cancelled. */

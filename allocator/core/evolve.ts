@@ -35,6 +35,7 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
     case "BookingConfirmed":
       return confirm(state, known(state, event.id), event, at);
     case "PaymentDeclined":
+      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, at, event.id);
       return decline(state, known(state, event.id), event.reason, event.released);
     case "PaymentAbandoned":
       return abandon(state, known(state, event.id));

@@ -1,6 +1,7 @@
 // ConfirmBooking and what the payment gateway says afterwards.
 // Y1: `paying` is recorded before the gateway is asked; its deadline is its own.
-// Y2: a confirm's key answers that booking's present outcome; another key while paying is `payment_in_progress`.
+// Y2: a confirm's key answers that booking's present outcome, an earlier attempt's too; another key while paying is
+//     `payment_in_progress`.
 // Y3: nobody is displaced: a success after release is booked only if exactly those seats are free, nobody waits and
 //     the session has nothing else live in the show; else what was authorised is voided.
 // Y4: an outcome for an attempt that is not the booking's present one, or that is already known, changes nothing.
@@ -8,10 +9,12 @@
 import { assertNever } from "../../shared/kernel/assert.ts";
 import type { ConfirmBooking } from "../../shared/protocol/command.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
+import type { BookingId } from "../../shared/kernel/ids.ts";
 import type { CancelBooking, SettlePayment } from "./command.ts";
 import { accept, answer, DONE, refuse, type Decision, type TurnContext } from "./decision.ts";
+import type { PaymentDeclined } from "./event.ts";
 import { findBooking, isDecision, priorOf, REUSED } from "./replay.ts";
-import type { Booking, ShowState } from "./state.ts";
+import type { Booking, Payment, ShowState } from "./state.ts";
 
 export function decideConfirmBooking(state: ShowState, command: ConfirmBooking, context: TurnContext): Decision {
   const booking = findBooking(state, command, context);
@@ -22,8 +25,9 @@ export function decideConfirmBooking(state: ShowState, command: ConfirmBooking, 
   }
   const prior = priorOf(state, operation, context);
   if (prior === "unknown") return { kind: "fetch", booking: booking.id, operation: operation.id };
-  // The key made something, and it was not this payment.
-  if (prior !== "new") return REUSED;
+  if (prior === "reused") return REUSED;
+  // An earlier attempt's key.
+  if (prior === "same") return presentOutcome(booking);
   if (booking.status === "paying") return refuse({ code: "payment_in_progress" });
   if (booking.status !== "held") return presentOutcome(booking);
   return begin(booking, command, context);
@@ -87,7 +91,7 @@ export function decideSettlePayment(state: ShowState, command: SettlePayment, co
     case "declined":
       if (payment === "voiding") return accept({ kind: "PaymentVoided", id }, id);
       if (payment !== "begun") return answer(booking, false);
-      return accept({ kind: "PaymentDeclined", id, reason: outcome.reason, released: context.rules.releaseOnDecline }, id);
+      return accept(declined(booking.payment, id, outcome.reason, context), id);
     case "captured":
       return payment === "authorised" ? accept({ kind: "PaymentCaptured", id }, id) : answer(booking, false);
     case "capture_failed":
@@ -101,6 +105,11 @@ export function decideSettlePayment(state: ShowState, command: SettlePayment, co
     default:
       return assertNever(outcome);
   }
+}
+
+function declined({ operation, requestHash }: Payment, id: BookingId, reason: string, context: TurnContext): PaymentDeclined {
+  const released = context.rules.releaseOnDecline;
+  return { kind: "PaymentDeclined", id, reason, released, ...(released ? {} : { operation, requestHash }) };
 }
 
 function mayStillBook(state: ShowState, booking: Booking): boolean {

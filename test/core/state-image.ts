@@ -1,0 +1,23 @@
+// A show's state as plain data, so that two states can be compared: everything a later turn could notice.
+
+import type { ShowState } from "../../allocator/core/state.ts";
+
+const byId = <T extends { readonly id: string }>(items: Iterable<T>): T[] =>
+  [...items].sort((a, b) => (a.id < b.id ? -1 : 1)).map((item) => ({ ...item }));
+
+export function imageOf(state: ShowState) {
+  return {
+    seq: state.seq,
+    lastAt: state.lastAt,
+    outageId: state.outageId,
+    terms: state.terms,
+    seats: [...state.seats].join(""),
+    free: [...state.free],
+    held: [...state.held],
+    bookings: byId(state.bookings.values()),
+    operations: byId(state.operations.values()),
+    sessionSeats: [...state.sessionSeats].sort(([a], [b]) => (a < b ? -1 : 1)),
+    // Line by line, each in its own order.
+    deadlines: [...state.deadlines.all()],
+  };
+}
