@@ -1,8 +1,11 @@
 // The shows this node owns: activates each once, hands it its commands, lets idle ones go.
 // Z1: a show is loading or live, never twice: commands that come while it loads wait in its mailbox, bounded.
-// Z2: nothing is loaded and no turn is taken while the store is away (see store-watch.ts).
+// Z2: nothing is loaded and no turn is taken while the store is away (see store-watch.ts), nor with what was read from
+//     it before it was.
 // Z3: a show that the store refused (`conflict`) is quarantined: it answers a fault and is not loaded again by this
 //     process. Somebody must look (`usher audit`).
+// Z4: a show in which something has a deadline is never forgotten: when its actor ends, or cannot be loaded, it is
+//     loaded again without anybody asking.
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import { sameTerms } from "../../shared/protocol/terms.ts";
@@ -25,10 +28,13 @@ import { AGAIN, ShowActor, type ActorSurroundings, type Answer, type DeathCause 
 const MAILBOX_MAX = 10_000;
 const CLAIM_BATCH_MAX = 500;
 const FENCE_BATCH_MAX = 2_000;
-/** Idle shows kept in memory; the one idle longest goes first. */
+/** Idle shows kept in memory unless told otherwise; the one idle longest goes first. */
 const SHOWS_MAX = 100_000;
 const LAYOUTS_MAX = 5_000;
 const STORE_AWAY_RETRY_MS = 200;
+const LOAD_RETRY_MS = 1_000;
+/** Somebody else has claimed the show and keeps its deadlines; two owners must not steal it in turn without pause. */
+const FENCED_RETRY_MS = 1_000;
 /** A show whose turns keep failing is not loaded for ever. */
 const BUGS_MAX = 5;
 const BUG_RETRY_MS = 1_000;
@@ -44,6 +50,12 @@ export interface RegistryOptions {
   readonly paymentsAvailable: () => boolean;
   readonly onCommitted: (update: ShowUpdate) => void;
   readonly onUnfinished: (bookings: readonly Booking[]) => void;
+  readonly showsMax?: number;
+}
+
+interface Read {
+  readonly claimed: ClaimedShow;
+  readonly hall: Hall;
 }
 
 type Waiting = (actor: ShowActor | Reply | typeof AGAIN) => void;
@@ -60,6 +72,8 @@ export class Registry {
   readonly #fences: Batcher<Lease, boolean>;
   readonly #deadlines: DeadlineTimer;
   readonly #around: ActorSurroundings;
+  /** Counts `dropAll`: a show that was read before one may not know of the outage. */
+  #drops = 0;
 
   constructor(options: RegistryOptions) {
     const { journal, timers } = options;
@@ -92,13 +106,18 @@ export class Registry {
     });
   }
 
-  /** Loads these shows now, in bulk: what a takeover does with the active ones. */
+  /** Loads these shows now, in bulk, or as soon as it can be done (Z4): what a takeover does with the active ones. */
   activate(showIds: readonly ShowId[]): void {
-    for (const showId of showIds) this.#withActor(showId, () => undefined);
+    for (const showId of showIds) {
+      this.#withActor(showId, (found) => {
+        if (isPassingFault(found)) this.#deadlines.plan(showId, this.#options.now() + LOAD_RETRY_MS);
+      });
+    }
   }
 
-  /** Ends every actor; each show is claimed and loaded anew when it is next asked. Commits under way still count. */
+  /** Ends every actor; each show is claimed and loaded anew, idle ones when next asked. Commits under way still count. */
   dropAll(): void {
+    this.#drops += 1;
     for (const slot of [...this.#slots.values()]) if (slot.kind === "live") slot.actor.die("dropped");
   }
 
@@ -108,14 +127,19 @@ export class Registry {
   }
 
   #surroundings(): ActorSurroundings {
-    const { journal, commits, now, rules, paymentsAvailable, onCommitted, onUnfinished } = this.#options;
+    const { journal, commits, now, rules, paymentsAvailable, onCommitted, onUnfinished, isStoreOpen } = this.#options;
     return {
       now,
       rules,
       paymentsAvailable,
       ready: (participant) => commits.ready(participant),
       isOwner: (showId, epoch) => this.#fences.ask({ showId, epoch }),
-      cold: (query) => journal.cold(query),
+      cold: async (query) => {
+        const rows = await journal.cold(query);
+        // The turn that follows would settle what is due (Z2).
+        if (!isStoreOpen()) throw new Error("the store went away");
+        return rows;
+      },
       onCommitted,
       onUnfinished,
       onDead: (showId, cause, error) => this.#onDead(showId, cause, error),
@@ -144,38 +168,50 @@ export class Registry {
   }
 
   async #load(showId: ShowId, mailbox: Waiting[]): Promise<void> {
-    let found: ShowActor | Reply | typeof AGAIN;
-    try {
-      const claimed = await this.#claims.ask(showId);
-      if (claimed === "unknown_show") found = { kind: "refused", refusal: { code: "not_found" } };
-      else if (claimed === "newer_view") found = AGAIN;
-      else found = this.#open(claimed, await this.#hall(claimed.layoutId));
-    } catch (error) {
-      this.#options.log.warn({ show_id: showId, reason: String(error) }, "show could not be loaded");
-      found = fault("store_unavailable");
-    }
-    // A bug in its first turn has ended it already.
-    if (found instanceof ShowActor && found.isDead) found = AGAIN;
+    let read: Read | Reply | typeof AGAIN;
+    let drops: number;
+    do {
+      drops = this.#drops;
+      read = await this.#read(showId);
+    } while (isRead(read) && drops !== this.#drops);
+    // From here to the mailbox nothing waits, so nothing can happen in between.
+    if (isRead(read) && !this.#options.isStoreOpen()) read = fault("store_unavailable");
+    const found = isRead(read) ? this.#open(read) : read;
     if (found instanceof ShowActor) this.#slots.set(showId, { kind: "live", actor: found });
     else this.#slots.delete(showId);
     for (const then of mailbox) then(found);
   }
 
+  async #read(showId: ShowId): Promise<Read | Reply | typeof AGAIN> {
+    try {
+      const claimed = await this.#claims.ask(showId);
+      if (claimed === "unknown_show") return { kind: "refused", refusal: { code: "not_found" } };
+      if (claimed === "newer_view") return AGAIN;
+      return { claimed, hall: await this.#hall(claimed.layoutId) };
+    } catch (error) {
+      this.#options.log.warn({ show_id: showId, reason: String(error) }, "show could not be loaded");
+      return fault("store_unavailable");
+    }
+  }
+
   /** The actor of a claimed show, with what must be recorded before anything else happens. */
-  #open(claimed: ClaimedShow, hall: Hall): ShowActor {
+  #open({ claimed, hall }: Read): ShowActor | typeof AGAIN {
     const state = loadShow(claimed, hall);
     const { missedOutages } = claimed;
     const mustMove = missedOutages.byMs > 0 && state.deadlines.size > 0;
     if (!mustMove) state.outageId = missedOutages.lastId;
     const actor = new ShowActor(state, claimed.epoch, this.#around);
+    // As it was committed: the turns below may settle what is due.
+    const unfinished = actor.unfinished();
     if (mustMove) {
       actor.take({ kind: "MoveDeadlines", byMs: missedOutages.byMs, outageId: missedOutages.lastId }, () => undefined);
     }
     if (!sameTerms(claimed.terms, claimed.catalogueTerms)) {
       actor.take({ kind: "ChangeTerms", terms: claimed.catalogueTerms }, () => undefined);
     }
+    // A bug in its first turn has ended it already.
+    if (actor.isDead) return AGAIN;
     this.#deadlines.plan(claimed.showId, actor.nextDeadlineAt());
-    const unfinished = actor.unfinished();
     if (unfinished.length > 0) this.#options.onUnfinished(unfinished);
     return actor;
   }
@@ -204,9 +240,8 @@ export class Registry {
       return;
     }
     const slot = this.#slots.get(showId);
-    // An actor that ended is loaded again: somebody may hold seats in its show.
-    if (slot === undefined) return this.activate([showId]);
-    if (slot.kind === "loading") return;
+    // An actor that ended is loaded again, and loading may yet fail (Z4).
+    if (slot?.kind !== "live") return this.activate([showId]);
     slot.actor.take({ kind: "Tick" }, () => undefined);
     this.#deadlines.plan(showId, slot.actor.nextDeadlineAt());
   }
@@ -223,12 +258,14 @@ export class Registry {
       this.#options.log.error({ show_id: showId, cause }, "show is quarantined: run the audit");
       return;
     }
-    // Somebody may hold seats in it: load it again, so that its deadlines are kept.
-    this.#deadlines.plan(showId, this.#options.now() + bugs * BUG_RETRY_MS);
+    if (cause !== "bug" && slot?.kind === "live" && slot.actor.isIdle()) return;
+    // Somebody may hold seats in it (Z4).
+    const pauseMs = cause === "fenced" ? FENCED_RETRY_MS : bugs * BUG_RETRY_MS;
+    this.#deadlines.plan(showId, this.#options.now() + pauseMs);
   }
 
   #passivate(): void {
-    if (this.#slots.size <= SHOWS_MAX) return;
+    if (this.#slots.size <= (this.#options.showsMax ?? SHOWS_MAX)) return;
     for (const [showId, slot] of this.#slots) {
       if (slot.kind !== "live" || !slot.actor.isIdle()) continue;
       this.#slots.delete(showId);
@@ -238,3 +275,9 @@ export class Registry {
 }
 
 const fault = (code: Fault["code"]): Reply => ({ kind: "fault", fault: { code, outcome: "none", retryAfterMs: 1_000 } });
+
+const isRead = (read: Read | Reply | typeof AGAIN): read is Read => typeof read === "object" && "claimed" in read;
+
+/** One that may be over when the show is asked again. */
+const isPassingFault = (found: ShowActor | Reply | typeof AGAIN): boolean =>
+  typeof found === "object" && !(found instanceof ShowActor) && found.kind === "fault" && found.fault.code !== "show_quarantined";
