@@ -1,7 +1,7 @@
 // Child of the core benchmark: loads N idle shows of 200 seats and prints what one takes, heap and external memory.
 // An idle show as a takeover leaves it: half its seats sold, a day's bookings in the table only, nobody holding.
 
-import { setSeat, type ShowState } from "../allocator/core/state.ts";
+import { type ShowState, setSeat } from "../allocator/core/state.ts";
 import { SEAT_SOLD } from "../shared/protocol/reply.ts";
 import { benchHall, openBenchShow } from "./core-workload.ts";
 

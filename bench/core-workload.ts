@@ -8,8 +8,8 @@ import type { ShowCommand } from "../allocator/core/command.ts";
 import type { Rules } from "../allocator/core/decision.ts";
 import { evolve } from "../allocator/core/evolve.ts";
 import { compileHall, type Hall } from "../allocator/core/hall.ts";
-import { isLive, isUnfinished, newShow, type Booking, type ShowState } from "../allocator/core/state.ts";
-import { takeTurn, type Turn } from "../allocator/core/turn.ts";
+import { type Booking, isLive, isUnfinished, newShow, type ShowState } from "../allocator/core/state.ts";
+import { type Turn, takeTurn } from "../allocator/core/turn.ts";
 import type { BookingId, OperationId, SessionId, ShowId } from "../shared/kernel/ids.ts";
 import { SeededRandom } from "../shared/kernel/seeded-random.ts";
 import type { LayoutSeat } from "../shared/protocol/layout.ts";
@@ -176,11 +176,17 @@ export class CoreWorkload {
     if (percent < 40) {
       const category = bits & 16 ? undefined : (bits >>> 5) % 3;
       const quantity = 1 + ((bits >>> 8) % 4);
-      return { kind: "PlaceHold", session, operation, choice: { by: "quantity", quantity, category, accessible: false, contiguous: false } };
+      return {
+        kind: "PlaceHold",
+        session,
+        operation,
+        choice: { by: "quantity", quantity, category, accessible: false, contiguous: false },
+      };
     }
     const about = { session: held.session, bookingId: held.id };
     if (percent < 50) return { kind: "ReleaseHold", ...about, operation };
-    if (percent < 65) return { kind: "ConfirmBooking", ...about, operation, paymentToken: "pm_card_visa", contactEmail: undefined };
+    if (percent < 65)
+      return { kind: "ConfirmBooking", ...about, operation, paymentToken: "pm_card_visa", contactEmail: undefined };
     if (percent < 72) return { kind: "ExtendHold", ...about, operation };
     return { kind: "ReadBooking", ...about };
   }
@@ -193,7 +199,11 @@ export class CoreWorkload {
 }
 
 /** What the shell does with a booking after its event is committed (W2). */
-function settle({ state, held, sold }: Stage, id: BookingId, event: { readonly kind: string; readonly operation?: OperationId }): void {
+function settle(
+  { state, held, sold }: Stage,
+  id: BookingId,
+  event: { readonly kind: string; readonly operation?: OperationId },
+): void {
   if (event.operation !== undefined) state.operations.delete(event.operation);
   const booking = state.bookings.get(id);
   if (booking === undefined) return;

@@ -47,7 +47,13 @@ function turnsPerSecond(
 async function idleShowBytes({ quick }: BenchOptions): Promise<Figure> {
   const script = fileURLToPath(new URL("./core-memory.ts", import.meta.url));
   const shows = quick ? 2_000 : 100_000;
-  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", "--import", "tsx", script, String(shows)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    "--expose-gc",
+    "--import",
+    "tsx",
+    script,
+    String(shows),
+  ]);
   return {
     name: `memory of an idle loaded show of 200 seats, of ${shows.toLocaleString("en")}`,
     value: Number(stdout),

@@ -123,7 +123,8 @@ function aroundAccessible(hall: Hall, segments: readonly Segment[], wish: Wish):
     .sort((a, b) => (hall.cost[a] as number) - (hall.cost[b] as number))[0];
   if (place === undefined) return undefined;
   const apart = (seat: number): number =>
-    ((hall.x[seat] as number) - (hall.x[place] as number)) ** 2 + ((hall.y[seat] as number) - (hall.y[place] as number)) ** 2;
+    ((hall.x[seat] as number) - (hall.x[place] as number)) ** 2 +
+    ((hall.y[seat] as number) - (hall.y[place] as number)) ** 2;
   const others = pool.filter((seat) => seat !== place).sort((a, b) => apart(a) - apart(b));
   return [place, ...others.slice(0, wish.quantity - 1)];
 }
@@ -132,7 +133,8 @@ const lengthOf = (segment: Segment): number => segment.to - segment.from;
 
 /** The longest first; of equal ones the nearer to the focus. */
 function longestFirst(a: Segment, b: Segment): number {
-  const cost = (s: Segment): number => ((s.run.costSums[s.to] as number) - (s.run.costSums[s.from] as number)) / lengthOf(s);
+  const cost = (s: Segment): number =>
+    ((s.run.costSums[s.to] as number) - (s.run.costSums[s.from] as number)) / lengthOf(s);
   return lengthOf(b) - lengthOf(a) || cost(a) - cost(b);
 }
 

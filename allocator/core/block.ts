@@ -2,7 +2,8 @@
 
 import type { BlockSeats, UnblockSeats } from "../../shared/protocol/command.ts";
 import { SEAT_BLOCKED, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
-import { accept, DONE, refuse, type Decision, type TurnContext } from "./decision.ts";
+import { accept, type Decision, DONE, refuse, type TurnContext } from "./decision.ts";
+import { assertSeats } from "./hall.ts";
 import { priorOf, REUSED } from "./replay.ts";
 import { isBlocked, type ShowState } from "./state.ts";
 
@@ -12,6 +13,7 @@ export function decideBlocking(state: ShowState, command: BlockSeats | UnblockSe
   if (prior === "unknown") return { kind: "fetch", booking: undefined, operation };
   if (prior === "reused") return REUSED;
   if (prior === "same") return DONE;
+  assertSeats(state.hall, command.seats);
   if (command.kind === "UnblockSeats") {
     const seats = command.seats.filter((seat) => isBlocked(state, seat));
     return seats.length === 0 ? DONE : accept({ kind: "SeatsUnblocked", seats, operation, requestHash });

@@ -1,6 +1,6 @@
 // What a show's turn decides on: the mutations of the wire, and what the shell around the core tells it.
 
-import type { BookingId } from "../../shared/kernel/ids.ts";
+import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
 import type {
   BlockSeats,
   ConfirmBooking,
@@ -11,7 +11,6 @@ import type {
   ReleaseHold,
   UnblockSeats,
 } from "../../shared/protocol/command.ts";
-import type { SessionId } from "../../shared/kernel/ids.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 
 /** A deadline may be due: every turn settles what is, so this one has nothing else to do. */

@@ -36,7 +36,8 @@ export class Deadlines<Id> {
     for (const line of this.#lines) {
       if (line.kind !== kind || !line.entries.delete(id)) continue;
       // An empty line of a TTL that was changed would count against the limit for ever.
-      if (line.entries.size === 0 && this.#lines.length > 1) this.#lines = this.#lines.filter((other) => other !== line);
+      if (line.entries.size === 0 && this.#lines.length > 1)
+        this.#lines = this.#lines.filter((other) => other !== line);
       return;
     }
   }

@@ -3,7 +3,7 @@
 import { assertNever } from "../../shared/kernel/assert.ts";
 import { decideBlocking } from "./block.ts";
 import type { ShowCommand } from "./command.ts";
-import { accept, answer, DONE, type Decision, type TurnContext } from "./decision.ts";
+import { accept, answer, type Decision, DONE, type TurnContext } from "./decision.ts";
 import { decideExtendHold, decideReleaseHold } from "./hold-commands.ts";
 import { decideCancelBooking, decideConfirmBooking, decideSettlePayment } from "./payment.ts";
 import { decidePlaceHold } from "./place-hold.ts";

@@ -1,7 +1,7 @@
 // What a decision can be, and what it may read beside the state.
 
-import type { Refusal } from "../../shared/protocol/reply.ts";
 import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
+import type { Refusal } from "../../shared/protocol/reply.ts";
 import type { ShowEvent } from "./event.ts";
 import type { Booking } from "./state.ts";
 

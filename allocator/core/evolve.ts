@@ -3,10 +3,19 @@
 // V1: an event that does not fit the state is a bug: the assertion throws, the actor dies and is loaded anew.
 
 import { assertNever, fail } from "../../shared/kernel/assert.ts";
-import { operationOf, type BookingId, type OperationId } from "../../shared/kernel/ids.ts";
-import { SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD, type BookingStatus } from "../../shared/protocol/reply.ts";
+import { type BookingId, type OperationId, operationOf } from "../../shared/kernel/ids.ts";
+import { type BookingStatus, SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
 import type { BookingConfirmed, HoldPlaced, PaymentBegun, ShowEvent } from "./event.ts";
-import { enlist, isLive, leaveLine, setSeat, standInLine, type Booking, type Payment, type ShowState } from "./state.ts";
+import {
+  type Booking,
+  enlist,
+  isLive,
+  leaveLine,
+  type Payment,
+  type ShowState,
+  setSeat,
+  standInLine,
+} from "./state.ts";
 
 /** `seq` and `at` are the log row's: every event of a turn shares them. */
 export function evolve(state: ShowState, event: ShowEvent, seq: number, at: number): void {
@@ -186,7 +195,10 @@ function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at
     };
     remember(state, operation, requestHash, at, booking.id);
   } else {
-    setPayment(booking, event.reference === undefined ? { state: "captured" } : { state: "authorised", reference: event.reference });
+    setPayment(
+      booking,
+      event.reference === undefined ? { state: "captured" } : { state: "authorised", reference: event.reference },
+    );
   }
 }
 

@@ -3,7 +3,7 @@
 // H2: every seat stands in exactly one run, and `left`/`right` never cross a run's end.
 // Costs are squared distances to the focus point: the smaller the sum, the better the block.
 
-import { assert } from "../../shared/kernel/assert.ts";
+import { assert, fail } from "../../shared/kernel/assert.ts";
 import { categoriesOf, type Layout, type LayoutSeat } from "../../shared/protocol/layout.ts";
 
 /** An aisle is at least this many times the usual distance between neighbours. */
@@ -62,7 +62,8 @@ function splitAtAisles(row: readonly LayoutSeat[], pitch: number): LayoutSeat[][
   let previous: LayoutSeat | undefined;
   for (const seat of row) {
     const run = runs.at(-1);
-    if (run === undefined || previous === undefined || distance(previous, seat) >= AISLE_PITCHES * pitch) runs.push([seat]);
+    if (run === undefined || previous === undefined || distance(previous, seat) >= AISLE_PITCHES * pitch)
+      runs.push([seat]);
     else run.push(seat);
     previous = seat;
   }
@@ -93,9 +94,15 @@ function compileRun(seats: readonly LayoutSeat[], rank: number, cost: Float64Arr
 /** `layout` must be valid: dense indices, unique labels, 1–2,000 seats (the catalogue checks it on import). */
 export function compileHall(layout: Layout): Hall {
   const seatCount = layout.seats.length;
-  assert(layout.seats.every((seat, i) => seat.index === i), `layout ${layout.layout_id}: seat indices are not dense`);
+  assert(
+    layout.seats.every((seat, i) => seat.index === i),
+    `layout ${layout.layout_id}: seat indices are not dense`,
+  );
   const categories = categoriesOf(layout);
-  const cost = Float64Array.from(layout.seats, (seat) => (seat.x - layout.focus.x) ** 2 + (seat.y - layout.focus.y) ** 2);
+  const cost = Float64Array.from(
+    layout.seats,
+    (seat) => (seat.x - layout.focus.x) ** 2 + (seat.y - layout.focus.y) ** 2,
+  );
   const rows = rowsOf(layout);
   const pitch = pitchOf(rows);
   const runs = rankRows(rows, pitch).flatMap(({ row, rank }) =>
@@ -122,4 +129,13 @@ export function compileHall(layout: Layout): Hall {
     left,
     right,
   };
+}
+
+/** What the gateway refuses by field is here a caller's bug: seats that are not in the hall, or one named twice. */
+export function assertSeats(hall: Hall, seats: readonly number[]): void {
+  for (let i = 0; i < seats.length; i += 1) {
+    const seat = seats[i] as number;
+    if (!Number.isInteger(seat) || seat < 0 || seat >= hall.seatCount) fail(`seat ${seat} is not in the hall`);
+    if (seats.indexOf(seat) !== i) fail(`seat ${seat} is named twice`);
+  }
 }

@@ -2,7 +2,7 @@
 // A hold may be extended once, to created + max(600 s, ttl); asking again is `already_extended`.
 
 import type { ExtendHold, ReleaseHold } from "../../shared/protocol/command.ts";
-import { accept, answer, refuse, type Decision, type TurnContext } from "./decision.ts";
+import { accept, answer, type Decision, refuse, type TurnContext } from "./decision.ts";
 import { findBooking, isDecision, priorOf, REUSED } from "./replay.ts";
 import type { Booking, ShowState } from "./state.ts";
 

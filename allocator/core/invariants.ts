@@ -2,11 +2,16 @@
 
 import { SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
 import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
-import { deadlineOf, isLive, seatClass, type ShowState } from "./state.ts";
+import { deadlineOf, isLive, type ShowState, seatClass } from "./state.ts";
 
 /** What is wrong with the state, one sentence each; empty when every invariant of state.ts and deadlines.ts holds. */
 export function violations(state: ShowState): string[] {
-  return [...seatViolations(state), ...countViolations(state), ...sessionViolations(state), ...deadlineViolations(state)];
+  return [
+    ...seatViolations(state),
+    ...countViolations(state),
+    ...sessionViolations(state),
+    ...deadlineViolations(state),
+  ];
 }
 
 function seatViolations(state: ShowState): string[] {
@@ -17,7 +22,8 @@ function seatViolations(state: ShowState): string[] {
     if (expected === undefined) continue;
     for (const seat of booking.seats) {
       if (owner.has(seat)) found.push(`seat ${seat} belongs to ${owner.get(seat)} and ${booking.id}`);
-      if (state.seats[seat] !== expected) found.push(`seat ${seat} of ${booking.id} is ${state.seats[seat]}, not ${expected}`);
+      if (state.seats[seat] !== expected)
+        found.push(`seat ${seat} of ${booking.id} is ${state.seats[seat]}, not ${expected}`);
       owner.set(seat, booking.id);
     }
   }
@@ -49,7 +55,8 @@ function sessionViolations(state: ShowState): string[] {
   }
   const found: string[] = [];
   for (const [session, count] of seats) {
-    if (state.sessionSeats.get(session as never) !== count) found.push(`session ${session} has ${count} seats, not as counted`);
+    if (state.sessionSeats.get(session as never) !== count)
+      found.push(`session ${session} has ${count} seats, not as counted`);
     if (count > SEATS_PER_SESSION_MAX) found.push(`session ${session} has ${count} seats`);
   }
   if (state.sessionSeats.size !== seats.size) found.push("sessions without seats are counted");
@@ -64,7 +71,8 @@ function deadlineViolations(state: ShowState): string[] {
     if (!isLive(booking)) continue;
     live += 1;
     const entry = standing.get(booking.id);
-    if (entry?.at !== deadlineOf(booking)) found.push(`${booking.id} falls due at ${deadlineOf(booking)}, stands at ${entry?.at}`);
+    if (entry?.at !== deadlineOf(booking))
+      found.push(`${booking.id} falls due at ${deadlineOf(booking)}, stands at ${entry?.at}`);
   }
   if (state.deadlines.size !== live) found.push(`${state.deadlines.size} deadlines for ${live} live bookings`);
   return found;

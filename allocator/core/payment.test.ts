@@ -1,7 +1,22 @@
 // ConfirmBooking, SettlePayment and CancelBooking by given/when/then: each outcome in each state of a payment.
 
 import t from "tap";
-import { at, begun, booking, given, GRACE, on, operation, operationId, PAY_TTL, placed, session, T0, TERMS, TTL } from "../../test/core/specification.ts";
+import {
+  at,
+  begun,
+  booking,
+  GRACE,
+  given,
+  on,
+  operation,
+  operationId,
+  PAY_TTL,
+  placed,
+  session,
+  T0,
+  TERMS,
+  TTL,
+} from "../../test/core/specification.ts";
 import type { SettlePayment, ShowCommand } from "./command.ts";
 import type { PaymentDeclined, ShowEvent } from "./event.ts";
 
@@ -42,13 +57,24 @@ const soldAtOnce = (key: string): ShowEvent => ({
 });
 const captured: ShowEvent = { kind: "PaymentCaptured", id };
 const voided: ShowEvent = { kind: "PaymentVoided", id };
-const cancelled: ShowEvent = { kind: "BookingCancelled", id, reason: "cancelled_by_holder", operation: operationId("c"), requestHash: 1 };
+const cancelled: ShowEvent = {
+  kind: "BookingCancelled",
+  id,
+  reason: "cancelled_by_holder",
+  operation: operationId("c"),
+  requestHash: 1,
+};
 const captureFailed: ShowEvent = { kind: "BookingCancelled", id, reason: "capture_failed" };
 const abandoned: ShowEvent = { kind: "PaymentAbandoned", id };
 const expired: ShowEvent = { kind: "HoldExpired", id };
 const declined: PaymentDeclined = { kind: "PaymentDeclined", id, reason: "card_declined", released: true };
 /** The seats stay held; the key stays known beside those of later attempts. */
-const heldAgain = (key: string): PaymentDeclined => ({ ...declined, released: false, operation: operationId(key), requestHash: 1 });
+const heldAgain = (key: string): PaymentDeclined => ({
+  ...declined,
+  released: false,
+  operation: operationId(key),
+  requestHash: 1,
+});
 const END = T0 + TTL + GRACE;
 const KEEP = { rules: { releaseOnDecline: false } };
 const INSTANT = { rules: { instantPayments: true } };
@@ -56,14 +82,18 @@ const INSTANT = { rules: { instantPayments: true } };
 t.test("a confirm begins a payment", async (t) => {
   t.test("with a deadline of its own, strictly before the hold's deadline and grace", async (t) => {
     for (const now of [T0, T0 + TTL, END - 1]) {
-      const { state } = given(HOLD).when(confirm("p"), now).thenEvents(t, [{ ...BEGUN, deadlineAt: now + PAY_TTL }]);
+      const { state } = given(HOLD)
+        .when(confirm("p"), now)
+        .thenEvents(t, [{ ...BEGUN, deadlineAt: now + PAY_TTL }]);
       t.equal(state.deadlines.nextAt(), now + PAY_TTL);
     }
     given(HOLD).when(confirm("p"), END).thenRefused(t, { code: "hold_expired", status: "expired" }, [expired]);
   });
   t.test("and keeps where to write to", async (t) => {
     const contact = { ...confirm("p"), contactEmail: "a@example.org" } as ShowCommand;
-    const outcome = given(HOLD).when(contact, T0).thenEvents(t, [{ ...BEGUN, contactEmail: "a@example.org" }]);
+    const outcome = given(HOLD)
+      .when(contact, T0)
+      .thenEvents(t, [{ ...BEGUN, contactEmail: "a@example.org" }]);
     t.equal(outcome.state.bookings.get(id)?.contactEmail, "a@example.org");
   });
   t.test("unless payments are unavailable: then the hold stays as it is", async (t) => {
@@ -71,8 +101,12 @@ t.test("a confirm begins a payment", async (t) => {
   });
   t.test("instant or free, it is booked in the same turn, whatever the payment gateway does", async (t) => {
     for (const paymentsAvailable of [true, false]) {
-      given(HOLD).when(confirm("p"), END - 1, { ...INSTANT, paymentsAvailable }).thenEvents(t, [soldAtOnce("p")]);
-      given({ ...HOLD, total: 0 }).when(confirm("p"), T0, { paymentsAvailable }).thenEvents(t, [soldAtOnce("p")]);
+      given(HOLD)
+        .when(confirm("p"), END - 1, { ...INSTANT, paymentsAvailable })
+        .thenEvents(t, [soldAtOnce("p")]);
+      given({ ...HOLD, total: 0 })
+        .when(confirm("p"), T0, { paymentsAvailable })
+        .thenEvents(t, [soldAtOnce("p")]);
     }
     given(HOLD).when(confirm("p"), END, INSTANT).thenRefused(t, { code: "hold_expired", status: "expired" }, [expired]);
     const { state } = given(HOLD).when(confirm("p"), T0, INSTANT);
@@ -84,7 +118,9 @@ t.test("a confirm begins a payment", async (t) => {
 t.test("a confirm is refused", async (t) => {
   t.test("for a booking that is not the session's, or not there", async (t) => {
     given(HOLD).when(confirm("p", "eve"), T0).thenRefused(t, { code: "not_found" });
-    given().when(confirm("p"), T0).thenFetches(t, { booking: id, operation: operationId("p") });
+    given()
+      .when(confirm("p"), T0)
+      .thenFetches(t, { booking: id, operation: operationId("p") });
     given().when(confirm("p"), T0, { looked: true }).thenRefused(t, { code: "not_found" });
   });
   t.test("with another key while a payment is under way", async (t) => {
@@ -94,25 +130,47 @@ t.test("a confirm is refused", async (t) => {
     const release: ShowEvent = { kind: "HoldReleased", id, operation: operationId("r"), requestHash: 1 };
     given(HOLD, release).when(confirm("p"), T0).thenRefused(t, { code: "hold_expired", status: "released" });
     given(HOLD, BEGUN, abandoned).when(confirm("q"), T0).thenRefused(t, { code: "hold_expired", status: "released" });
-    given(HOLD, BEGUN, sold, cancelled).when(confirm("q"), T0).thenRefused(t, { code: "hold_expired", status: "cancelled" });
+    given(HOLD, BEGUN, sold, cancelled)
+      .when(confirm("q"), T0)
+      .thenRefused(t, { code: "hold_expired", status: "cancelled" });
   });
   t.test("with a key that did something else", async (t) => {
     const reused = { code: "idempotency_key_reused" } as const;
-    given(HOLD).when(confirm("h", "ann", 2), T0).thenRefused(t, reused);
-    given(HOLD, BEGUN).when(confirm("p", "ann", 2), T0).thenRefused(t, reused);
+    given(HOLD)
+      .when(confirm("h", "ann", 2), T0)
+      .thenRefused(t, reused);
+    given(HOLD, BEGUN)
+      .when(confirm("p", "ann", 2), T0)
+      .thenRefused(t, reused);
     const other = [placed("other", "ann", [5]), { ...BEGUN, id: booking("other") }] as const;
-    given(HOLD, ...other).when(confirm("p", "ann", 2), T0).thenRefused(t, reused);
-    given(HOLD, BEGUN, sold, cancelled).when(confirm("c", "ann", 2), T0).thenRefused(t, reused);
+    given(HOLD, ...other)
+      .when(confirm("p", "ann", 2), T0)
+      .thenRefused(t, reused);
+    given(HOLD, BEGUN, sold, cancelled)
+      .when(confirm("c", "ann", 2), T0)
+      .thenRefused(t, reused);
   });
 });
 
 t.test("a confirm's key answers the booking's present outcome", async (t) => {
-  given(HOLD, BEGUN).when(confirm("p"), T0 + 1).thenAnswers(t, "h", "paying", { replayed: true });
-  given(HOLD, BEGUN, sold).when(confirm("p"), T0 + 1).thenAnswers(t, "h", "booked", { replayed: true });
-  given(HOLD, soldAtOnce("p")).when(confirm("p"), T0 + 1).thenAnswers(t, "h", "booked", { replayed: true });
-  given(HOLD, BEGUN, sold).when(confirm("q"), T0 + 1).thenAnswers(t, "h", "booked", { replayed: true });
-  given(HOLD, BEGUN, declined).when(confirm("p"), T0).thenRefused(t, { code: "payment_declined", reason: "card_declined" });
-  given(HOLD, BEGUN, heldAgain("p")).when(confirm("p"), T0).thenRefused(t, { code: "payment_declined", reason: "card_declined" });
+  given(HOLD, BEGUN)
+    .when(confirm("p"), T0 + 1)
+    .thenAnswers(t, "h", "paying", { replayed: true });
+  given(HOLD, BEGUN, sold)
+    .when(confirm("p"), T0 + 1)
+    .thenAnswers(t, "h", "booked", { replayed: true });
+  given(HOLD, soldAtOnce("p"))
+    .when(confirm("p"), T0 + 1)
+    .thenAnswers(t, "h", "booked", { replayed: true });
+  given(HOLD, BEGUN, sold)
+    .when(confirm("q"), T0 + 1)
+    .thenAnswers(t, "h", "booked", { replayed: true });
+  given(HOLD, BEGUN, declined)
+    .when(confirm("p"), T0)
+    .thenRefused(t, { code: "payment_declined", reason: "card_declined" });
+  given(HOLD, BEGUN, heldAgain("p"))
+    .when(confirm("p"), T0)
+    .thenRefused(t, { code: "payment_declined", reason: "card_declined" });
   given(HOLD, BEGUN, abandoned).when(confirm("p"), T0).thenRefused(t, { code: "hold_expired", status: "released" });
   given(HOLD, BEGUN, abandoned, sold).when(confirm("p"), T0).thenAnswers(t, "h", "booked", { replayed: true });
   t.test("also the key of an earlier attempt: it never begins another", async (t) => {
@@ -126,22 +184,41 @@ t.test("a confirm's key answers the booking's present outcome", async (t) => {
       .thenEvents(t, [{ ...begun("h", "r"), attempt: 3 }]);
   });
   t.test("cold ones are fetched first", async (t) => {
-    on({ cold: ["h", "p"] }).given(HOLD, soldAtOnce("p")).when(confirm("p"), T0).thenFetches(t, { booking: id, operation: operationId("p") });
-    on({ cold: ["p"] }).given(HOLD, soldAtOnce("p")).when(confirm("p"), T0).thenAnswers(t, "h", "booked", { replayed: true });
-    on({ cold: ["h", "p"] }).given(HOLD, soldAtOnce("p")).when(confirm("p"), T0, { looked: true }).thenRefused(t, { code: "not_found" });
+    on({ cold: ["h", "p"] })
+      .given(HOLD, soldAtOnce("p"))
+      .when(confirm("p"), T0)
+      .thenFetches(t, { booking: id, operation: operationId("p") });
+    on({ cold: ["p"] })
+      .given(HOLD, soldAtOnce("p"))
+      .when(confirm("p"), T0)
+      .thenAnswers(t, "h", "booked", { replayed: true });
+    on({ cold: ["h", "p"] })
+      .given(HOLD, soldAtOnce("p"))
+      .when(confirm("p"), T0, { looked: true })
+      .thenRefused(t, { code: "not_found" });
   });
 });
 
 t.test("authorised", async (t) => {
   t.test("the seats are sold, until the payment's own deadline, also after the hold's", async (t) => {
     const due = T0 + PAY_TTL;
-    const { state } = given(HOLD, BEGUN).when(AUTHORISED, due - 1).thenEvents(t, [sold]);
-    t.match(state.bookings.get(id), { status: "booked", bookedAt: due - 1, payment: { state: "authorised", reference: "pi_1" } });
+    const { state } = given(HOLD, BEGUN)
+      .when(AUTHORISED, due - 1)
+      .thenEvents(t, [sold]);
+    t.match(state.bookings.get(id), {
+      status: "booked",
+      bookedAt: due - 1,
+      payment: { state: "authorised", reference: "pi_1" },
+    });
     const late = { ...BEGUN, deadlineAt: END + 100_000 };
-    given(HOLD, late).when(AUTHORISED, END + 99_999).thenEvents(t, [sold]);
+    given(HOLD, late)
+      .when(AUTHORISED, END + 99_999)
+      .thenEvents(t, [sold]);
   });
   t.test("for an attempt that is not the present one, or known already, nothing happens", async (t) => {
-    given(HOLD, BEGUN).when(settle({ kind: "authorised", reference: "pi_1" }, 2), T0).thenDone(t);
+    given(HOLD, BEGUN)
+      .when(settle({ kind: "authorised", reference: "pi_1" }, 2), T0)
+      .thenDone(t);
     given(HOLD).when(AUTHORISED, T0).thenDone(t);
     given().when(AUTHORISED, T0).thenDone(t);
     given(HOLD, BEGUN, sold).when(AUTHORISED, T0).thenAnswers(t, "h", "booked", { replayed: false });
@@ -158,17 +235,30 @@ t.test("declined", async (t) => {
     t.equal(state.seats[0], 0);
   });
   t.test("or go back to held until the hold's own deadline, for another attempt", async (t) => {
-    const { state } = given(HOLD, BEGUN).when(DECLINED, T0 + 1, KEEP).thenEvents(t, [heldAgain("p")]);
+    const { state } = given(HOLD, BEGUN)
+      .when(DECLINED, T0 + 1, KEEP)
+      .thenEvents(t, [heldAgain("p")]);
     t.equal(state.deadlines.nextAt(), END);
     const again = given(HOLD, BEGUN, heldAgain("p"));
-    again.when(confirm("q"), T0 + 2, KEEP).thenEvents(t, [{ ...begun("h", "q"), attempt: 2, deadlineAt: T0 + 2 + PAY_TTL }]);
+    again
+      .when(confirm("q"), T0 + 2, KEEP)
+      .thenEvents(t, [{ ...begun("h", "q"), attempt: 2, deadlineAt: T0 + 2 + PAY_TTL }]);
     again.when(confirm("q"), T0 + 2, INSTANT).thenEvents(t, [soldAtOnce("q")]);
     again.when({ kind: "Tick" }, END - 1).thenDone(t);
     again.when({ kind: "Tick" }, END).thenDone(t, [expired]);
   });
   t.test("an extended hold goes back to its extended deadline", async (t) => {
-    const longer: ShowEvent = { kind: "HoldExtended", id, expiresAt: T0 + 600_000, lineMs: 605_000, operation: operationId("x"), requestHash: 1 };
-    const { state } = given(HOLD, longer, BEGUN).when(DECLINED, T0 + 1, KEEP).thenEvents(t, [heldAgain("p")]);
+    const longer: ShowEvent = {
+      kind: "HoldExtended",
+      id,
+      expiresAt: T0 + 600_000,
+      lineMs: 605_000,
+      operation: operationId("x"),
+      requestHash: 1,
+    };
+    const { state } = given(HOLD, longer, BEGUN)
+      .when(DECLINED, T0 + 1, KEEP)
+      .thenEvents(t, [heldAgain("p")]);
     t.equal(state.deadlines.nextAt(), T0 + 605_000);
   });
   t.test("after the payment was given up, it leaves nothing to be voided", async (t) => {
@@ -177,13 +267,17 @@ t.test("declined", async (t) => {
   t.test("for what is known already, nothing happens", async (t) => {
     given(HOLD, BEGUN, declined).when(DECLINED, T0).thenAnswers(t, "h", "declined", { replayed: false });
     given(HOLD, BEGUN, sold).when(DECLINED, T0).thenAnswers(t, "h", "booked", { replayed: false });
-    given(HOLD, BEGUN, heldAgain("p"), { ...begun("h", "q"), attempt: 2 }).when(DECLINED, T0).thenDone(t);
+    given(HOLD, BEGUN, heldAgain("p"), { ...begun("h", "q"), attempt: 2 })
+      .when(DECLINED, T0)
+      .thenDone(t);
   });
 });
 
 t.test("of unknown outcome, a payment is given up at its own deadline", async (t) => {
   const due = T0 + PAY_TTL;
-  given(HOLD, BEGUN).when({ kind: "Tick" }, due - 1).thenDone(t);
+  given(HOLD, BEGUN)
+    .when({ kind: "Tick" }, due - 1)
+    .thenDone(t);
   const { state } = given(HOLD, BEGUN).when({ kind: "Tick" }, due).thenDone(t, [abandoned]);
   t.match(state.bookings.get(id), { status: "released", reason: "payment_unknown", payment: { state: "voiding" } });
   // Its turn comes at the deadline: given up first, then found to be harmless to book after all.
@@ -194,19 +288,34 @@ t.test("a success after release", async (t) => {
   const late = (...between: readonly ShowEvent[]) => given(HOLD, BEGUN, abandoned, ...between);
   const nothing = { replayed: false };
   t.test("is booked when its seats are free and its session has nothing else", async (t) => {
-    const { state } = late().when(AUTHORISED, T0 + 9).thenEvents(t, [sold]);
-    t.match(state.bookings.get(id), { status: "booked", reason: undefined, bookedAt: T0 + 9, payment: { state: "authorised" } });
-    late(placed("other", "bob", [2])).when(AUTHORISED, T0).thenEvents(t, [sold]);
+    const { state } = late()
+      .when(AUTHORISED, T0 + 9)
+      .thenEvents(t, [sold]);
+    t.match(state.bookings.get(id), {
+      status: "booked",
+      reason: undefined,
+      bookedAt: T0 + 9,
+      payment: { state: "authorised" },
+    });
+    late(placed("other", "bob", [2]))
+      .when(AUTHORISED, T0)
+      .thenEvents(t, [sold]);
   });
   t.test("displaces nobody", async (t) => {
-    late(placed("other", "bob", [1])).when(AUTHORISED, T0).thenAnswers(t, "h", "released", nothing);
+    late(placed("other", "bob", [1]))
+      .when(AUTHORISED, T0)
+      .thenAnswers(t, "h", "released", nothing);
     late({ kind: "SeatsBlocked", seats: [0], operation: operationId("b"), requestHash: 1 })
       .when(AUTHORISED, T0)
       .thenAnswers(t, "h", "released", nothing);
   });
   t.test("is not booked beside something else live of its session, nor in a cancelled show", async (t) => {
-    late(placed("other", "ann", [9])).when(AUTHORISED, T0).thenAnswers(t, "h", "released", nothing);
-    late({ kind: "TermsChanged", terms: { ...TERMS, cancelled: true } }).when(AUTHORISED, T0).thenAnswers(t, "h", "released", nothing);
+    late(placed("other", "ann", [9]))
+      .when(AUTHORISED, T0)
+      .thenAnswers(t, "h", "released", nothing);
+    late({ kind: "TermsChanged", terms: { ...TERMS, cancelled: true } })
+      .when(AUTHORISED, T0)
+      .thenAnswers(t, "h", "released", nothing);
   });
   t.test("or is voided", async (t) => {
     late().when(VOIDED, T0).thenEvents(t, [voided]);
@@ -225,14 +334,21 @@ t.test("a capture that fails for good cancels the booking and gives back what ma
   t.match(state.bookings.get(id), { status: "cancelled", reason: "capture_failed", payment: { state: "refunding" } });
   t.equal(state.seats[0], 0);
   given(HOLD, BEGUN, sold, captured).when(CAPTURE_FAILED, T0).thenAnswers(t, "h", "booked", { replayed: false });
-  given(HOLD, BEGUN, sold, captureFailed).when(CAPTURE_FAILED, T0).thenAnswers(t, "h", "cancelled", { replayed: false });
+  given(HOLD, BEGUN, sold, captureFailed)
+    .when(CAPTURE_FAILED, T0)
+    .thenAnswers(t, "h", "cancelled", { replayed: false });
   given(HOLD, BEGUN).when(CAPTURE_FAILED, T0).thenAnswers(t, "h", "paying", { replayed: false });
 });
 
 t.test("a booking is cancelled", async (t) => {
   t.test("by its session; its seats are free, its money goes back", async (t) => {
-    for (const past of [[HOLD, BEGUN, sold], [HOLD, BEGUN, sold, captured]]) {
-      const { state } = given(...past).when(cancel("c"), T0).thenEvents(t, [cancelled]);
+    for (const past of [
+      [HOLD, BEGUN, sold],
+      [HOLD, BEGUN, sold, captured],
+    ]) {
+      const { state } = given(...past)
+        .when(cancel("c"), T0)
+        .thenEvents(t, [cancelled]);
       t.match(state.bookings.get(id), { status: "cancelled", payment: { state: "refunding" } });
       t.equal(state.seats[1], 0);
     }
@@ -243,23 +359,36 @@ t.test("a booking is cancelled", async (t) => {
   });
   t.test("once", async (t) => {
     const past = [HOLD, BEGUN, sold, cancelled];
-    given(...past).when(cancel("c"), T0).thenAnswers(t, "h", "cancelled", { replayed: true });
-    given(...past).when(cancel("d"), T0).thenAnswers(t, "h", "cancelled", { replayed: true });
-    given(...past).when(cancel("c", "ann", 2), T0).thenRefused(t, { code: "idempotency_key_reused" });
+    given(...past)
+      .when(cancel("c"), T0)
+      .thenAnswers(t, "h", "cancelled", { replayed: true });
+    given(...past)
+      .when(cancel("d"), T0)
+      .thenAnswers(t, "h", "cancelled", { replayed: true });
+    given(...past)
+      .when(cancel("c", "ann", 2), T0)
+      .thenRefused(t, { code: "idempotency_key_reused" });
   });
   t.test("but not anybody else's, not before it is booked, and not with a key that did something else", async (t) => {
     given(HOLD, BEGUN, sold).when(cancel("c", "eve"), T0).thenRefused(t, { code: "not_found" });
     given(HOLD).when(cancel("c"), T0).thenRefused(t, { code: "hold_expired", status: "held" });
     given(HOLD, BEGUN).when(cancel("c"), T0).thenRefused(t, { code: "payment_in_progress" });
     given(HOLD, BEGUN, declined).when(cancel("c"), T0).thenRefused(t, { code: "hold_expired", status: "declined" });
-    given(HOLD, BEGUN, sold).when(cancel("p", "ann", 2), T0).thenRefused(t, { code: "idempotency_key_reused" });
+    given(HOLD, BEGUN, sold)
+      .when(cancel("p", "ann", 2), T0)
+      .thenRefused(t, { code: "idempotency_key_reused" });
   });
   t.test("after it was fetched, when it was cold", async (t) => {
     const cold = on({ cold: ["h", "p"] }).given(HOLD, soldAtOnce("p"));
     cold.when(cancel("c"), T0).thenFetches(t, { booking: id, operation: operationId("c") });
-    on({ cold: ["c"] }).given(HOLD, soldAtOnce("p"), cancelled).when(cancel("c"), T0).thenFetches(t, { booking: id, operation: operationId("c") });
+    on({ cold: ["c"] })
+      .given(HOLD, soldAtOnce("p"), cancelled)
+      .when(cancel("c"), T0)
+      .thenFetches(t, { booking: id, operation: operationId("c") });
   });
   t.test("and its seats go to whoever comes next", async (t) => {
-    given(HOLD, BEGUN, sold, cancelled, at(T0 + 1, placed("next", "bob", [0, 1]))).when({ kind: "Tick" }, T0 + 2).thenDone(t);
+    given(HOLD, BEGUN, sold, cancelled, at(T0 + 1, placed("next", "bob", [0, 1])))
+      .when({ kind: "Tick" }, T0 + 2)
+      .thenDone(t);
   });
 });

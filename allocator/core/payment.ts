@@ -7,11 +7,11 @@
 // Y4: an outcome for an attempt that is not the booking's present one, or that is already known, changes nothing.
 
 import { assertNever } from "../../shared/kernel/assert.ts";
+import type { BookingId } from "../../shared/kernel/ids.ts";
 import type { ConfirmBooking } from "../../shared/protocol/command.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
-import type { BookingId } from "../../shared/kernel/ids.ts";
 import type { CancelBooking, SettlePayment } from "./command.ts";
-import { accept, answer, DONE, refuse, type Decision, type TurnContext } from "./decision.ts";
+import { accept, answer, type Decision, DONE, refuse, type TurnContext } from "./decision.ts";
 import type { PaymentDeclined } from "./event.ts";
 import { findBooking, isDecision, priorOf, REUSED } from "./replay.ts";
 import type { Booking, Payment, ShowState } from "./state.ts";
@@ -107,7 +107,12 @@ export function decideSettlePayment(state: ShowState, command: SettlePayment, co
   }
 }
 
-function declined({ operation, requestHash }: Payment, id: BookingId, reason: string, context: TurnContext): PaymentDeclined {
+function declined(
+  { operation, requestHash }: Payment,
+  id: BookingId,
+  reason: string,
+  context: TurnContext,
+): PaymentDeclined {
   const released = context.rules.releaseOnDecline;
   return { kind: "PaymentDeclined", id, reason, released, ...(released ? {} : { operation, requestHash }) };
 }
@@ -130,5 +135,8 @@ export function decideCancelBooking(state: ShowState, command: CancelBooking, co
   if (booking.status === "paying") return refuse({ code: "payment_in_progress" });
   if (booking.status !== "booked") return refuse({ code: "hold_expired", status: booking.status });
   const { id: operation, requestHash } = command.operation;
-  return accept({ kind: "BookingCancelled", id: booking.id, reason: "cancelled_by_holder", operation, requestHash }, booking.id);
+  return accept(
+    { kind: "BookingCancelled", id: booking.id, reason: "cancelled_by_holder", operation, requestHash },
+    booking.id,
+  );
 }

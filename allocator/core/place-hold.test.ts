@@ -3,7 +3,20 @@
 import t from "tap";
 import type { SeatChoice } from "../../shared/protocol/command.ts";
 import { drawnHall } from "../../test/core/drawn-hall.ts";
-import { at, booking, given, GRACE, on, operation, operationId, placed, session, T0, TERMS, TTL } from "../../test/core/specification.ts";
+import {
+  at,
+  booking,
+  GRACE,
+  given,
+  on,
+  operation,
+  operationId,
+  placed,
+  session,
+  T0,
+  TERMS,
+  TTL,
+} from "../../test/core/specification.ts";
 import type { ShowCommand } from "./command.ts";
 
 type Wish = Partial<Extract<SeatChoice, { by: "quantity" }>>;
@@ -27,13 +40,16 @@ const blocked = (seats: readonly number[]) =>
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
 
 t.test("a hold by labels", async (t) => {
-  t.test("takes exactly the seats it names, in their order, at their categories' prices, for TTL and grace", async (t) => {
-    const outcome = on({ hall: drawnHall("aabb", "ccCC") })
-      .given()
-      .when(bySeats("h", "ann", [6, 0, 3]), T0 + 7)
-      .thenEvents(t, [placed("h", "ann", [6, 0, 3], { total: 6_000, expiresAt: T0 + 7 + TTL })]);
-    t.equal(outcome.state.bookings.get(booking("h"))?.createdAt, T0 + 7);
-  });
+  t.test(
+    "takes exactly the seats it names, in their order, at their categories' prices, for TTL and grace",
+    async (t) => {
+      const outcome = on({ hall: drawnHall("aabb", "ccCC") })
+        .given()
+        .when(bySeats("h", "ann", [6, 0, 3]), T0 + 7)
+        .thenEvents(t, [placed("h", "ann", [6, 0, 3], { total: 6_000, expiresAt: T0 + 7 + TTL })]);
+      t.equal(outcome.state.bookings.get(booking("h"))?.createdAt, T0 + 7);
+    },
+  );
 
   t.test("is refused whole when one seat is held, sold or blocked, naming those and what is free", async (t) => {
     given(placed("other", "bob", [4]), blocked([5]))
@@ -42,7 +58,10 @@ t.test("a hold by labels", async (t) => {
   });
 
   t.test("may name accessible seats", async (t) => {
-    on({ hall: drawnHall("aA") }).given().when(bySeats("h", "ann", [1]), T0).thenEvents(t, [placed("h", "ann", [1])]);
+    on({ hall: drawnHall("aA") })
+      .given()
+      .when(bySeats("h", "ann", [1]), T0)
+      .thenEvents(t, [placed("h", "ann", [1])]);
   });
 
   t.test("with seats that no hall has, or one twice, is a bug of the caller", async (t) => {
@@ -54,7 +73,9 @@ t.test("a hold by labels", async (t) => {
 
 t.test("a hold by number", async (t) => {
   t.test("takes the best seats", async (t) => {
-    given().when(byNumber("h", "ann", 2), T0).thenEvents(t, [placed("h", "ann", [14, 15])]);
+    given()
+      .when(byNumber("h", "ann", 2), T0)
+      .thenEvents(t, [placed("h", "ann", [14, 15])]);
   });
 
   t.test("keeps to its category", async (t) => {
@@ -66,7 +87,10 @@ t.test("a hold by number", async (t) => {
 
   t.test("gives accessible seats only when asked for them", async (t) => {
     const stage = on({ hall: drawnHall("aaAAaa") });
-    stage.given().when(byNumber("h", "ann", 2), T0).thenEvents(t, [placed("h", "ann", [0, 1])]);
+    stage
+      .given()
+      .when(byNumber("h", "ann", 2), T0)
+      .thenEvents(t, [placed("h", "ann", [0, 1])]);
     stage
       .given()
       .when(byNumber("h", "ann", 2, { accessible: true }), T0)
@@ -91,20 +115,42 @@ t.test("a hold by number", async (t) => {
 
 t.test("10 seats a session", async (t) => {
   const nine = placed("nine", "ann", range(0, 9));
-  given(nine).when(bySeats("h", "ann", [9]), T0).thenEvents(t, [placed("h", "ann", [9])]);
-  given(nine).when(bySeats("h", "ann", [9, 10]), T0).thenRefused(t, { code: "hold_limit", held: 9 });
-  given(nine).when(byNumber("h", "ann", 2), T0).thenRefused(t, { code: "hold_limit", held: 9 });
-  given(nine).when(byNumber("h", "bob", 10), T0).thenEvents(t, [placed("h", "bob", range(10, 20))]);
+  given(nine)
+    .when(bySeats("h", "ann", [9]), T0)
+    .thenEvents(t, [placed("h", "ann", [9])]);
+  given(nine)
+    .when(bySeats("h", "ann", [9, 10]), T0)
+    .thenRefused(t, { code: "hold_limit", held: 9 });
+  given(nine)
+    .when(byNumber("h", "ann", 2), T0)
+    .thenRefused(t, { code: "hold_limit", held: 9 });
+  given(nine)
+    .when(byNumber("h", "bob", 10), T0)
+    .thenEvents(t, [placed("h", "bob", range(10, 20))]);
   t.test("seats being paid count, sold and expired ones do not", async (t) => {
-    const paid = { kind: "PaymentBegun", id: booking("nine"), attempt: 1, paymentToken: "pm", deadlineAt: T0 + 600_000, lineMs: 600_000, operation: operationId("pay"), requestHash: 1 } as const;
-    given(nine, paid).when(bySeats("h", "ann", [9, 10]), T0).thenRefused(t, { code: "hold_limit", held: 9 });
+    const paid = {
+      kind: "PaymentBegun",
+      id: booking("nine"),
+      attempt: 1,
+      paymentToken: "pm",
+      deadlineAt: T0 + 600_000,
+      lineMs: 600_000,
+      operation: operationId("pay"),
+      requestHash: 1,
+    } as const;
+    given(nine, paid)
+      .when(bySeats("h", "ann", [9, 10]), T0)
+      .thenRefused(t, { code: "hold_limit", held: 9 });
     given(nine, paid, { kind: "BookingConfirmed", id: booking("nine"), reference: "pi" })
       .when(bySeats("h", "ann", [9, 10]), T0)
       .thenEvents(t, [placed("h", "ann", [9, 10])]);
     const late = T0 + TTL + GRACE;
     given(nine)
       .when(bySeats("h", "ann", [0, 10]), late)
-      .thenEvents(t, [{ kind: "HoldExpired", id: booking("nine") }, placed("h", "ann", [0, 10], { expiresAt: late + TTL })]);
+      .thenEvents(t, [
+        { kind: "HoldExpired", id: booking("nine") },
+        placed("h", "ann", [0, 10], { expiresAt: late + TTL }),
+      ]);
     given(nine)
       .when(bySeats("h", "ann", [0, 10]), late - 1)
       .thenRefused(t, { code: "hold_limit", held: 9 });
@@ -116,9 +162,17 @@ t.test("sales end at the cutoff, with the show's cancelling, and for a gated sho
   given()
     .when(bySeats("h", "ann", [0]), salesCutoffAt - 1)
     .thenEvents(t, [placed("h", "ann", [0], { expiresAt: salesCutoffAt - 1 + TTL })]);
-  given().when(bySeats("h", "ann", [0]), salesCutoffAt).thenRefused(t, { code: "sales_closed" });
-  on({ terms: { cancelled: true } }).given().when(bySeats("h", "ann", [0]), T0).thenRefused(t, { code: "sales_closed" });
-  on({ terms: { gated: true } }).given().when(bySeats("h", "ann", [0]), T0).thenRefused(t, { code: "not_admitted" });
+  given()
+    .when(bySeats("h", "ann", [0]), salesCutoffAt)
+    .thenRefused(t, { code: "sales_closed" });
+  on({ terms: { cancelled: true } })
+    .given()
+    .when(bySeats("h", "ann", [0]), T0)
+    .thenRefused(t, { code: "sales_closed" });
+  on({ terms: { gated: true } })
+    .given()
+    .when(bySeats("h", "ann", [0]), T0)
+    .thenRefused(t, { code: "not_admitted" });
 });
 
 t.test("full, held and free are told apart, and counted over what the request could be given", async (t) => {
@@ -126,7 +180,11 @@ t.test("full, held and free are told apart, and counted over what the request co
   const stage = on({ hall });
   const sold = (seats: readonly number[]) => [
     placed("sold", "bob", seats),
-    { kind: "BookingConfirmed", id: booking("sold"), begun: { operation: operationId("pay"), requestHash: 1, paymentToken: "pm" } } as const,
+    {
+      kind: "BookingConfirmed",
+      id: booking("sold"),
+      begun: { operation: operationId("pay"), requestHash: 1, paymentToken: "pm" },
+    } as const,
   ];
   const sellTwo = stage.given(...sold([0, 1]));
   const holdTwo = stage.given(placed("held", "bob", [0, 1]));
@@ -151,7 +209,10 @@ t.test("full, held and free are told apart, and counted over what the request co
       .thenRefused(t, { code: "retry_held", free: 2 });
   });
   t.test("blocked seats can never be had", async (t) => {
-    stage.given(blocked([0, 1])).when(byNumber("h", "ann", 2, { category: 0 }), T0).thenRefused(t, { code: "show_full", free: 1 });
+    stage
+      .given(blocked([0, 1]))
+      .when(byNumber("h", "ann", 2, { category: 0 }), T0)
+      .thenRefused(t, { code: "show_full", free: 1 });
   });
   t.test("by labels they count over the whole show", async (t) => {
     stage
@@ -162,7 +223,10 @@ t.test("full, held and free are told apart, and counted over what the request co
       .given(...sold([0, 1, 2, 3]), placed("held", "eve", [4]))
       .when(bySeats("h", "ann", [4, 5]), T0)
       .thenRefused(t, { code: "retry_held", free: 1 });
-    stage.given(...sold([0, 1, 2, 3, 4])).when(bySeats("h", "ann", [4, 5]), T0).thenRefused(t, { code: "show_full", free: 1 });
+    stage
+      .given(...sold([0, 1, 2, 3, 4]))
+      .when(bySeats("h", "ann", [4, 5]), T0)
+      .thenRefused(t, { code: "show_full", free: 1 });
   });
 });
 
@@ -173,7 +237,10 @@ t.test("a single seat may not be stranded where the show rejects that", async (t
     .given(taken)
     .when(asks, T0)
     .thenRefused(t, { code: "single_gap", stranded: 1, block: [1] });
-  on({ terms: { singleGap: "allow" } }).given(taken).when(asks, T0).thenEvents(t, [placed("h", "ann", [2])]);
+  on({ terms: { singleGap: "allow" } })
+    .given(taken)
+    .when(asks, T0)
+    .thenEvents(t, [placed("h", "ann", [2])]);
   on({ terms: { singleGap: "reject" } })
     .given(taken)
     .when(bySeats("h", "ann", [3]), T0)
@@ -186,30 +253,63 @@ t.test("refusals come in the order of the specification", async (t) => {
   const past = [
     placed("ten", "ann", range(0, 10)),
     placed("sold", "bob", [10, 11]),
-    { kind: "BookingConfirmed", id: booking("sold"), begun: { operation: operationId("pay"), requestHash: 1, paymentToken: "pm" } },
+    {
+      kind: "BookingConfirmed",
+      id: booking("sold"),
+      begun: { operation: operationId("pay"), requestHash: 1, paymentToken: "pm" },
+    },
   ] as const;
   const anns = bySeats("h", "ann", range(0, 10).concat(10).slice(1));
   const eves = bySeats("h", "eve", range(0, 10).concat(10).slice(1));
-  on({ ...wide, terms: { gated: true, cancelled: true } }).given(...past).when(anns, T0).thenRefused(t, { code: "sales_closed" });
-  on({ ...wide, terms: { gated: true } }).given(...past).when(anns, T0).thenRefused(t, { code: "not_admitted" });
-  on(wide).given(...past, blocked([])).when(anns, T0).thenRefused(t, { code: "hold_limit", held: 10 });
+  on({ ...wide, terms: { gated: true, cancelled: true } })
+    .given(...past)
+    .when(anns, T0)
+    .thenRefused(t, { code: "sales_closed" });
+  on({ ...wide, terms: { gated: true } })
+    .given(...past)
+    .when(anns, T0)
+    .thenRefused(t, { code: "not_admitted" });
+  on(wide)
+    .given(...past, blocked([]))
+    .when(anns, T0)
+    .thenRefused(t, { code: "hold_limit", held: 10 });
   // Of 12 seats 2 are sold: 10 could be had, but all are held.
-  on(wide).given(...past).when(eves, T0).thenRefused(t, { code: "retry_held", free: 0 });
+  on(wide)
+    .given(...past)
+    .when(eves, T0)
+    .thenRefused(t, { code: "retry_held", free: 0 });
   const less = on({ hall: drawnHall("aaaaaaaaaaa") });
-  less.given(placed("ten", "ann", range(0, 10)), blocked([10])).when(bySeats("h", "eve", [0, 10]), T0).thenRefused(t, { code: "retry_held", free: 0 });
+  less
+    .given(placed("ten", "ann", range(0, 10)), blocked([10]))
+    .when(bySeats("h", "eve", [0, 10]), T0)
+    .thenRefused(t, { code: "retry_held", free: 0 });
   const gaps = on({ hall: drawnHall("aaaaa"), terms: { singleGap: "reject" } });
   const others = [placed("held", "bob", [0]), blocked([4])] as const;
-  gaps.given(...others).when(bySeats("h", "ann", [0, 1, 2, 3]), T0).thenRefused(t, { code: "retry_held", free: 3 });
-  gaps.given(...others).when(bySeats("h", "ann", [0, 2]), T0).thenRefused(t, { code: "seats_taken", seats: [0], free: 3 });
-  gaps.given(...others).when(bySeats("h", "ann", [2]), T0).thenRefused(t, { code: "single_gap", stranded: 1, block: [1] });
-  gaps.given(placed("held", "bob", [0]), blocked([2, 3, 4])).when(bySeats("h", "ann", [0, 1, 2]), T0).thenRefused(t, { code: "show_full", free: 1 });
+  gaps
+    .given(...others)
+    .when(bySeats("h", "ann", [0, 1, 2, 3]), T0)
+    .thenRefused(t, { code: "retry_held", free: 3 });
+  gaps
+    .given(...others)
+    .when(bySeats("h", "ann", [0, 2]), T0)
+    .thenRefused(t, { code: "seats_taken", seats: [0], free: 3 });
+  gaps
+    .given(...others)
+    .when(bySeats("h", "ann", [2]), T0)
+    .thenRefused(t, { code: "single_gap", stranded: 1, block: [1] });
+  gaps
+    .given(placed("held", "bob", [0]), blocked([2, 3, 4]))
+    .when(bySeats("h", "ann", [0, 1, 2]), T0)
+    .thenRefused(t, { code: "show_full", free: 1 });
 });
 
 t.test("a key", async (t) => {
   const hold = placed("h", "ann", [0, 1]);
   const same = bySeats("h", "ann", [0, 1]);
   t.test("asked for again answers what it made, whatever became of it, and never extends it", async (t) => {
-    given(hold).when(same, T0 + 100).thenAnswers(t, "h", "held", { replayed: true });
+    given(hold)
+      .when(same, T0 + 100)
+      .thenAnswers(t, "h", "held", { replayed: true });
     const released = { kind: "HoldReleased", id: booking("h"), operation: operationId("r"), requestHash: 1 } as const;
     given(hold, released).when(same, T0).thenAnswers(t, "h", "released", { replayed: true });
     given(hold, at(T0 + TTL + GRACE, { kind: "HoldExpired", id: booking("h") }))
@@ -222,12 +322,16 @@ t.test("a key", async (t) => {
       .thenAnswers(t, "h", "held", { replayed: true });
   });
   t.test("with another body is refused", async (t) => {
-    given(hold).when(bySeats("h", "ann", [5], 2), T0).thenRefused(t, { code: "idempotency_key_reused" });
+    given(hold)
+      .when(bySeats("h", "ann", [5], 2), T0)
+      .thenRefused(t, { code: "idempotency_key_reused" });
   });
   t.test("whose command was refused is judged anew", async (t) => {
     const wants = bySeats("h", "ann", [0], 2);
     const other = placed("other", "bob", [0]);
-    given(other).when(wants, T0).thenRefused(t, { code: "seats_taken", seats: [0], free: 29 });
+    given(other)
+      .when(wants, T0)
+      .thenRefused(t, { code: "seats_taken", seats: [0], free: 29 });
     given(other, at(T0 + TTL + GRACE, { kind: "HoldExpired", id: booking("other") }))
       .when(wants, T0 + TTL + GRACE)
       .thenEvents(t, [placed("h", "ann", [0], { requestHash: 2, expiresAt: T0 + TTL + GRACE + TTL })]);
@@ -236,12 +340,28 @@ t.test("a key", async (t) => {
     const wants = bySeats("used", "ann", [9], 2);
     const used = { operation: operationId("used"), requestHash: 1 };
     const reused = { code: "idempotency_key_reused" } as const;
-    given(hold, { kind: "HoldExtended", id: booking("h"), expiresAt: T0 + 600_000, lineMs: 605_000, ...used }).when(wants, T0).thenRefused(t, reused);
-    given(hold, { kind: "HoldReleased", id: booking("h"), ...used }).when(wants, T0).thenRefused(t, reused);
-    given({ kind: "SeatsBlocked", seats: [5], ...used }).when(wants, T0).thenRefused(t, reused);
-    const begun = { kind: "PaymentBegun", id: booking("h"), attempt: 1, paymentToken: "pm", deadlineAt: T0 + 120_000, lineMs: 120_000, ...used } as const;
+    given(hold, { kind: "HoldExtended", id: booking("h"), expiresAt: T0 + 600_000, lineMs: 605_000, ...used })
+      .when(wants, T0)
+      .thenRefused(t, reused);
+    given(hold, { kind: "HoldReleased", id: booking("h"), ...used })
+      .when(wants, T0)
+      .thenRefused(t, reused);
+    given({ kind: "SeatsBlocked", seats: [5], ...used })
+      .when(wants, T0)
+      .thenRefused(t, reused);
+    const begun = {
+      kind: "PaymentBegun",
+      id: booking("h"),
+      attempt: 1,
+      paymentToken: "pm",
+      deadlineAt: T0 + 120_000,
+      lineMs: 120_000,
+      ...used,
+    } as const;
     given(hold, begun).when(wants, T0).thenRefused(t, reused);
-    given(hold, { kind: "BookingConfirmed", id: booking("h"), begun: { ...used, paymentToken: "pm" } }).when(wants, T0).thenRefused(t, reused);
+    given(hold, { kind: "BookingConfirmed", id: booking("h"), begun: { ...used, paymentToken: "pm" } })
+      .when(wants, T0)
+      .thenRefused(t, reused);
   });
   t.test("that may be known but is cold is looked up first", async (t) => {
     const released = { kind: "HoldReleased", id: booking("h"), operation: operationId("r"), requestHash: 1 } as const;

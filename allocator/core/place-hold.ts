@@ -8,7 +8,8 @@ import type { PlaceHold, SeatChoice } from "../../shared/protocol/command.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
 import { chooseSeats } from "./best-available.ts";
-import { accept, answer, refuse, type Decision, type TurnContext } from "./decision.ts";
+import { accept, answer, type Decision, refuse, type TurnContext } from "./decision.ts";
+import { assertSeats } from "./hall.ts";
 import { priorOf, REUSED } from "./replay.ts";
 import { nearestAllowedBlock, strandedSeat } from "./single-gap.ts";
 import { bookingOf, type ShowState } from "./state.ts";
@@ -54,12 +55,7 @@ function assertValid(state: ShowState, choice: SeatChoice, wanted: number): void
     if (category !== undefined && state.hall.categories[category] === undefined) fail(`category ${category}`);
     return;
   }
-  const { seats } = choice;
-  for (let i = 0; i < seats.length; i += 1) {
-    const seat = seats[i] as number;
-    if (!Number.isInteger(seat) || seat < 0 || seat >= state.hall.seatCount) fail(`seat ${seat} is not in the hall`);
-    if (seats.indexOf(seat) !== i) fail(`seat ${seat} is named twice`);
-  }
+  assertSeats(state.hall, choice.seats);
 }
 
 /** Sums per-class counts over the seats the request could be given. */

@@ -2,11 +2,10 @@
 // by that id: as a booking, as an operation's record, or as the operation that began a payment.
 // R1: what is not in memory and not in the key index is new; what the index may have is looked up before deciding.
 
-import type { BookingId } from "../../shared/kernel/ids.ts";
+import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
 import type { Operation } from "../../shared/protocol/command.ts";
-import type { SessionId } from "../../shared/kernel/ids.ts";
-import { refuse, type Decision, type TurnContext } from "./decision.ts";
-import { bookingOf, type Booking, type ShowState } from "./state.ts";
+import { type Decision, refuse, type TurnContext } from "./decision.ts";
+import { type Booking, bookingOf, type ShowState } from "./state.ts";
 
 /** What a key made before: nothing, this same request, or something else (its fingerprint differs). */
 export type Prior = "new" | "same" | "reused" | "unknown";

@@ -6,8 +6,14 @@
 // S4: `keys` knows the fingerprint of every operation of the last day, cold ones too; it may know too many, never too
 //     few: an operation it does not know is new, and needs no look-up.
 
-import { bookingIdOf, type BookingId, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
-import { SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, type BookingStatus, type BookingView } from "../../shared/protocol/reply.ts";
+import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
+import {
+  type BookingStatus,
+  type BookingView,
+  SEAT_BLOCKED,
+  SEAT_FREE,
+  SEAT_HELD,
+} from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Hall } from "./hall.ts";
@@ -89,7 +95,8 @@ export const seatClass = (hall: Hall, seat: number): number =>
 /** A show nothing has happened to. Its first event is `ShowOpened`. */
 export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState {
   const free: number[] = new Array(2 * hall.categories.length).fill(0);
-  for (let seat = 0; seat < hall.seatCount; seat += 1) free[seatClass(hall, seat)] = (free[seatClass(hall, seat)] ?? 0) + 1;
+  for (let seat = 0; seat < hall.seatCount; seat += 1)
+    free[seatClass(hall, seat)] = (free[seatClass(hall, seat)] ?? 0) + 1;
   return {
     showId,
     hall,
@@ -124,7 +131,8 @@ export const isLive = (booking: Booking): boolean => booking.status === "held" |
 const UNFINISHED: ReadonlySet<PaymentState> = new Set<PaymentState>(["begun", "authorised", "voiding", "refunding"]);
 
 /** Whether somebody still has to do something about its money. */
-export const isUnfinished = (payment: Payment | undefined): boolean => payment !== undefined && UNFINISHED.has(payment.state);
+export const isUnfinished = (payment: Payment | undefined): boolean =>
+  payment !== undefined && UNFINISHED.has(payment.state);
 
 /** When the server acts on a live booking: a hold's grace after what was shown, a payment's own deadline. */
 export const deadlineOf = (booking: Booking): number =>
@@ -169,7 +177,8 @@ export function viewOf(state: ShowState, booking: Booking): BookingView {
     total: booking.total,
     currency: booking.currency,
     createdAt: booking.createdAt,
-    expiresAt: booking.status === "paying" && booking.payment !== undefined ? booking.payment.deadlineAt : booking.expiresAt,
+    expiresAt:
+      booking.status === "paying" && booking.payment !== undefined ? booking.payment.deadlineAt : booking.expiresAt,
     bookedAt: booking.bookedAt,
     reason: booking.reason,
   };

@@ -4,11 +4,11 @@
 // T3: seats freed are handed on in the same turn: see the waitlist's place below.
 // T4: outages come first: nothing is settled before the deadlines have been moved by them.
 
-import { evolve } from "./evolve.ts";
+import type { ShowCommand } from "./command.ts";
 import { decide } from "./decide.ts";
 import type { Decision, TurnContext } from "./decision.ts";
-import type { ShowCommand } from "./command.ts";
 import type { ShowEvent } from "./event.ts";
+import { evolve } from "./evolve.ts";
 import type { ShowState } from "./state.ts";
 
 export interface Turn {

@@ -1,15 +1,15 @@
 // given(events).when(command, now).then…(events | refusal): how the core's rules are written down.
 // Every `then` also checks the state that is left: its invariants hold, and a replay of all events leads to the same.
 
-import { violations } from "../../allocator/core/invariants.ts";
 import type { ShowCommand } from "../../allocator/core/command.ts";
 import type { Decision, Rules } from "../../allocator/core/decision.ts";
 import type { HoldPlaced, PaymentBegun, ShowEvent } from "../../allocator/core/event.ts";
 import { evolve } from "../../allocator/core/evolve.ts";
 import type { Hall } from "../../allocator/core/hall.ts";
+import { violations } from "../../allocator/core/invariants.ts";
 import { newShow, type ShowState } from "../../allocator/core/state.ts";
-import { takeTurn, type Turn } from "../../allocator/core/turn.ts";
-import { bookingIdOf, type BookingId, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
+import { type Turn, takeTurn } from "../../allocator/core/turn.ts";
+import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
 import type { Operation } from "../../shared/protocol/command.ts";
 import type { BookingStatus, Refusal } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
@@ -45,7 +45,12 @@ export const operation = (key: string, requestHash = 1): Operation => ({ id: ope
 /** The booking that the hold with this key became. */
 export const booking = (key: string): BookingId => bookingIdOf(SHOW, operationId(key));
 
-export const placed = (key: string, by: string, seats: readonly number[], more: Partial<HoldPlaced> = {}): HoldPlaced => ({
+export const placed = (
+  key: string,
+  by: string,
+  seats: readonly number[],
+  more: Partial<HoldPlaced> = {},
+): HoldPlaced => ({
   kind: "HoldPlaced",
   id: booking(key),
   session: session(by),
@@ -191,7 +196,11 @@ class Outcome {
   #check(t: Test, kind: Decision["kind"], events: readonly ShowEvent[], rest: object): this {
     const { decision } = this.turn;
     const parts = Object.fromEntries(Object.keys(rest).map((key) => [key, (decision as never)[key]]));
-    t.strictSame({ kind: decision.kind, ...parts, events: this.turn.events }, { kind, ...rest, events }, "decides and happens");
+    t.strictSame(
+      { kind: decision.kind, ...parts, events: this.turn.events },
+      { kind, ...rest, events },
+      "decides and happens",
+    );
     t.strictSame(violations(this.state), [], "every invariant holds");
     t.strictSame(imageOf(this.#replayed), imageOf(this.state), "a replay of the events leads to the same state");
     return this;
