@@ -381,3 +381,9 @@ t.test("docs/catalogue.schema.json is the document's schema", async (t) => {
   // When this fails: docs/CATALOGUE.md says how to write the file again.
   t.same(JSON.parse(readFileSync(file, "utf8")), JSON.parse(JSON.stringify(catalogueJsonSchema())));
 });
+
+t.test("the example in docs/CATALOGUE.md passes", async (t) => {
+  const text = readFileSync(new URL("../../docs/CATALOGUE.md", import.meta.url), "utf8");
+  const [, example = "{"] = /```json\n([\s\S]*?)```/.exec(text) ?? [];
+  t.same(await issuesOf(JSON.parse(example)), []);
+});

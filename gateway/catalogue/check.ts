@@ -5,7 +5,17 @@
 
 import { createHash } from "node:crypto";
 import type { z } from "zod";
-import { type Catalogue, type CatalogueShow, LIMITS, sections } from "./document.ts";
+import { assertNever } from "../../shared/kernel/assert.ts";
+import {
+  type Catalogue,
+  type CatalogueCinema,
+  type CatalogueCity,
+  type CatalogueLayout,
+  type CatalogueMovie,
+  type CatalogueShow,
+  LIMITS,
+  sections,
+} from "./document.ts";
 import { readableId } from "./readable-id.ts";
 import { instantMs } from "./times.ts";
 
@@ -58,7 +68,14 @@ const sectionNames = Object.keys(sections) as SectionName[];
 /** Lets others have a turn; see `checkCatalogue`. */
 export type Pause = () => Promise<void>;
 const noPause: Pause = async () => undefined;
-const ITEMS_PER_TURN = 200;
+/** A layout has up to 2,000 seats, a cinema up to 100 halls. */
+const ITEMS_PER_TURN: Readonly<Record<SectionName, number>> = {
+  cities: 200,
+  layouts: 2,
+  cinemas: 20,
+  movies: 200,
+  shows: 200,
+};
 
 /**
  * @param pause awaited between slices of work, so that a server goes on serving during a large import (64 MiB of
@@ -74,31 +91,28 @@ export async function checkCatalogue(input: unknown, pause: Pause = noPause): Pr
   for (const key of Object.keys(input)) {
     if (key !== "$schema" && !Object.hasOwn(sections, key)) issues.add([key], "unknown field");
   }
-  for (const name of sectionNames) checked[name] = await checkSection(name, input[name], issues, pause);
-  const catalogue = checked as unknown as Catalogue;
-  if (issues.found.length === 0) checkDuplicates(catalogue, issues);
+  const seen = new Set<string>();
+  for (const name of sectionNames) {
+    const items = arrayOf(name, input[name], issues);
+    for (const [index, raw] of items.entries()) {
+      if (issues.full) break;
+      if (index % ITEMS_PER_TURN[name] === ITEMS_PER_TURN[name] - 1) await pause();
+      const item = checkItem(sections[name].element, raw, [name, index], issues);
+      if (item === undefined) continue;
+      checked[name].push(item);
+      checkIds(identify(name, item), { path: [name, index], seen, issues });
+    }
+  }
   if (issues.found.length > 0) return { kind: "refused", issues: issues.found };
-  const shows = catalogue.shows.map((show) => ({ ...show, show_id: showIdOf(show) }));
-  return { kind: "checked", catalogue: { ...catalogue, shows } };
+  return { kind: "checked", catalogue: checked as unknown as CheckedCatalogue };
 }
 
-async function checkSection(name: SectionName, input: unknown, issues: Issues, pause: Pause): Promise<unknown[]> {
+function arrayOf(name: SectionName, input: unknown, issues: Issues): readonly unknown[] {
   if (input === undefined) return [];
-  if (!Array.isArray(input)) {
-    issues.add([name], "must be an array");
-    return [];
-  }
-  if (input.length > LIMITS[name]) {
-    issues.add([name], `must have at most ${LIMITS[name]} entries`);
-    return [];
-  }
-  const items: unknown[] = [];
-  for (const [index, raw] of input.entries()) {
-    if (issues.full) break;
-    if (index % ITEMS_PER_TURN === ITEMS_PER_TURN - 1) await pause();
-    items.push(checkItem(sections[name].element, raw, [name, index], issues));
-  }
-  return items;
+  if (!Array.isArray(input)) issues.add([name], "must be an array");
+  else if (input.length > LIMITS[name]) issues.add([name], `must have at most ${LIMITS[name]} entries`);
+  else return input;
+  return [];
 }
 
 function checkItem(schema: z.ZodType, raw: unknown, path: readonly PropertyKey[], issues: Issues): unknown {
@@ -149,34 +163,54 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function checkDuplicates(catalogue: Catalogue, issues: Issues): void {
-  const unique = (ids: Iterable<readonly [path: readonly PropertyKey[], id: string]>) => {
-    const seen = new Set<string>();
-    for (const [path, id] of ids) {
-      if (seen.has(id)) issues.add(path, `${JSON.stringify(id)} is already in the document`);
-      seen.add(id);
-    }
-  };
-  unique(catalogue.cities.map((city, i) => [["cities", i, "city_id"], city.city_id]));
-  unique(catalogue.layouts.map((layout, i) => [["layouts", i, "layout_id"], layout.layout_id]));
-  unique(catalogue.cinemas.map((cinema, i) => [["cinemas", i, "cinema_id"], cinema.cinema_id]));
-  unique(
-    catalogue.cinemas.flatMap((cinema, i) =>
-      cinema.halls.map((hall, j) => [["cinemas", i, "halls", j, "hall_id"], hall.hall_id] as const),
-    ),
-  );
-  unique(catalogue.movies.map((movie, i) => [["movies", i, "movie_id"], movie.movie_id]));
-  unique(
-    catalogue.shows.map((show, i) => [
-      ["shows", i, show.show_id === undefined ? "starts_at" : "show_id"],
-      showIdOf(show),
-    ]),
-  );
+interface Identity {
+  readonly kind: string;
+  /** Where in the item it stands. */
+  readonly field: readonly PropertyKey[];
+  readonly id: string;
 }
 
-/** A show without an id gets the same one at every import: a hall shows one thing at a time. */
+/** The ids of an item that its section's schema has passed; a show without one is given one. */
+function identify(name: SectionName, item: unknown): Identity[] {
+  switch (name) {
+    case "cities":
+      return [{ kind: "city", field: ["city_id"], id: (item as CatalogueCity).city_id }];
+    case "layouts":
+      return [{ kind: "layout", field: ["layout_id"], id: (item as CatalogueLayout).layout_id }];
+    case "cinemas": {
+      const { cinema_id, halls } = item as CatalogueCinema;
+      const ids = halls.map(({ hall_id }, i) => ({ kind: "hall", field: ["halls", i, "hall_id"], id: hall_id }));
+      return [{ kind: "cinema", field: ["cinema_id"], id: cinema_id }, ...ids];
+    }
+    case "movies":
+      return [{ kind: "movie", field: ["movie_id"], id: (item as CatalogueMovie).movie_id }];
+    case "shows": {
+      const show = item as CatalogueShow;
+      const field = show.show_id === undefined ? "starts_at" : "show_id";
+      show.show_id ??= showIdOf(show);
+      return [{ kind: "show", field: [field], id: show.show_id }];
+    }
+    default:
+      return assertNever(name);
+  }
+}
+
+interface IdContext {
+  readonly path: readonly PropertyKey[];
+  readonly seen: Set<string>;
+  readonly issues: Issues;
+}
+
+function checkIds(identities: readonly Identity[], { path, seen, issues }: IdContext): void {
+  for (const { kind, field, id } of identities) {
+    const key = `${kind} ${id}`;
+    if (seen.has(key)) issues.add([...path, ...field], `${JSON.stringify(id)} is already in the document`);
+    seen.add(key);
+  }
+}
+
+/** The same at every import: a hall shows one thing at a time. */
 function showIdOf(show: CatalogueShow): string {
-  if (show.show_id !== undefined) return show.show_id;
   const source = `${show.hall_id} ${instantMs(show.starts_at)}`;
   return readableId(createHash("sha256").update(source).digest());
 }

@@ -57,11 +57,19 @@ const hallsOf = (cinemas: readonly CatalogueCinema[]) => cinemas.flatMap((cinema
 
 const distinct = (ids: Iterable<string>): string[] => [...new Set(ids)];
 
+/** So that neither writing the question nor reading the answer takes more than some milliseconds at a time. */
+const IDS_PER_QUERY = 2_000;
+
 export async function loadKnown(client: PoolClient, catalogue: Checkable): Promise<Known> {
   const { cinemas, shows } = catalogue;
   const select = async <Row extends object>(sql: string, ids: Iterable<string>): Promise<Row[]> => {
     const wanted = distinct(ids);
-    return wanted.length === 0 ? [] : (await client.query<Row>(sql, [wanted])).rows;
+    const found: Row[] = [];
+    for (let from = 0; from < wanted.length; from += IDS_PER_QUERY) {
+      const { rows } = await client.query<Row>(sql, [wanted.slice(from, from + IDS_PER_QUERY)]);
+      for (const row of rows) found.push(row);
+    }
+    return found;
   };
   const cities = await select<{ city_id: string }>(
     "SELECT city_id FROM city WHERE city_id = ANY($1)",
