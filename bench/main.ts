@@ -20,7 +20,9 @@ async function main(): Promise<number> {
   const name = positionals[0] ?? "";
   const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
   if (load === undefined || positionals.length > 1) {
-    console.error(`usage: npm run bench -- NAME [--json FILE] [--quick]\nNAME is one of: ${Object.keys(BENCHES).join(", ")}`);
+    console.error(
+      `usage: npm run bench -- NAME [--json FILE] [--quick]\nNAME is one of: ${Object.keys(BENCHES).join(", ")}`,
+    );
     return 64;
   }
   const loadBefore = loadavg()[0];
@@ -28,8 +30,16 @@ async function main(): Promise<number> {
   const { figures } = await bench.run({ quick: values.quick, print: (line) => console.log(line) });
   for (const figure of figures) console.log(describe(figure));
   if (values.json !== undefined) {
-    const machine = { cpu: cpus()[0]?.model, cores: availableParallelism(), node: process.version, load_before: loadBefore };
-    await writeFile(values.json, `${JSON.stringify({ bench: name, quick: values.quick, machine, figures }, null, 2)}\n`);
+    const machine = {
+      cpu: cpus()[0]?.model,
+      cores: availableParallelism(),
+      node: process.version,
+      load_before: loadBefore,
+    };
+    await writeFile(
+      values.json,
+      `${JSON.stringify({ bench: name, quick: values.quick, machine, figures }, null, 2)}\n`,
+    );
   }
   return 0;
 }

@@ -35,6 +35,8 @@ export function decide(state: ShowState, command: ShowCommand, context: TurnCont
     case "ChangeTerms":
       return accept({ kind: "TermsChanged", terms: command.terms });
     case "MoveDeadlines":
+      // Outages are numbered upwards: one that is not new has moved them already.
+      if (command.outageId <= state.outageId) return DONE;
       return accept({ kind: "DeadlinesMoved", byMs: command.byMs, outageId: command.outageId });
     case "Tick":
       return DONE;
