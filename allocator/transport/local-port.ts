@@ -1,7 +1,8 @@
 // The allocator behind the gateway's interface, in one process: what NATS will carry is a function call here.
 // L1: a command that finds its actor gone is asked again with the same operation, within its deadline; done twice it
 //     takes effect once.
-// L2: `ask` never rejects. Past the deadline a mutation's outcome is `outcome_pending`, never "failed".
+// L2: `ask` never rejects. Past the deadline a mutation's outcome is `outcome_pending`, never "failed"; a fault that
+//     comes after an unknown outcome says that it is unknown.
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
@@ -20,7 +21,7 @@ const RETRY_PAUSE_MS = 20;
 const LOG_PAGE_MAX = 1_000;
 
 export interface LocalPortOptions {
-  readonly registry: Registry;
+  readonly registry: Pick<Registry, "take">;
   readonly journal: Pick<Journal, "terms" | "log">;
   /** Absent where payments are instant. */
   readonly saga: PaymentSaga | undefined;
@@ -75,15 +76,14 @@ export class LocalPort implements AllocatorPort {
   /** The same command again and again until the show answers or the time is up (L1). */
   async #untilAnswered(showId: ShowId, command: ShowCommand | "ReadSeatMap", endsAt: number): Promise<Reply> {
     const { now, timers, random } = this.#options;
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       const answer = await this.#beforeDeadline(this.#take(showId, command), endsAt);
-      if (answer !== AGAIN) return answer;
+      if (answer !== AGAIN) return isFirst ? answer : withUnknownOutcome(answer);
       if (now() + RETRY_PAUSE_MS >= endsAt) return pending();
       await sleepMs(RETRY_PAUSE_MS * (0.5 + random()), timers);
     }
   }
 
-  /** Most answers come at once and need no timer: one is set only for those that have not come by the next look. */
   #beforeDeadline(answer: Promise<Answer>, endsAt: number): Promise<Answer> {
     const { now, timers } = this.#options;
     return within(answer, Math.max(0, endsAt - now()), pending, timers);
@@ -99,8 +99,9 @@ export class LocalPort implements AllocatorPort {
       const reply = await this.#untilAnswered(showId, command, endsAt);
       if (reply.kind !== "booking" || reply.booking.status !== "paying") return reply;
       await watch.outcome(Math.max(0, confirmBy - now()));
-      // The same confirm again answers the booking's present outcome.
-      return await this.#untilAnswered(showId, command, endsAt);
+      // The same confirm again answers the booking's present outcome; where it cannot, the payment is still begun.
+      const outcome = await this.#untilAnswered(showId, command, endsAt);
+      return outcome.kind === "fault" ? reply : outcome;
     } finally {
       watch.end();
     }
@@ -127,6 +128,10 @@ export class LocalPort implements AllocatorPort {
     }
   }
 }
+
+/** What was asked before may have taken effect. */
+const withUnknownOutcome = (reply: Reply): Reply =>
+  reply.kind === "fault" ? { kind: "fault", fault: { ...reply.fault, outcome: "unknown" } } : reply;
 
 const storeAway = (): Reply => ({ kind: "fault", fault: { code: "store_unavailable", outcome: "none", retryAfterMs: 1_000 } });
 const pending = (): Reply => ({ kind: "fault", fault: { code: "outcome_pending", outcome: "unknown", retryAfterMs: 1_000 } });
