@@ -3,6 +3,7 @@
 // the gateway (main.ts, a test) hands those lists over. There is no middleware: http/serve.ts is the whole chain.
 
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { RegExpRouter } from "hono/router/reg-exp-router";
 import type { Registry } from "prom-client";
 import type { Clock } from "../shared/platform/clock.ts";
 import type { Log } from "../shared/platform/log.ts";
@@ -31,7 +32,7 @@ export interface Gateway {
 const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"] as const;
 
 export function createGateway(dependencies: GatewayDependencies): Gateway {
-  const app = new OpenAPIHono<GatewayEnv>();
+  const app = new OpenAPIHono<GatewayEnv>({ router: new RegExpRouter() });
   const server = new Server({
     sessions: dependencies.sessions,
     log: dependencies.log,
@@ -48,6 +49,8 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
     describeEndpoint(app, each);
     app.on(each.method.toUpperCase(), each.path.replaceAll(/\{(\w+)\}/g, ":$1"), server.handlerOf(each));
   }
+  // Built now: routes that this router cannot tell apart fail the start, and not every request.
+  app.router.match("GET", "/");
   app.notFound((c) => answerUnrouted(app, server, c));
   return { app };
 }

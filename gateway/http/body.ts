@@ -4,6 +4,7 @@
 // B2: what is handed on is valid UTF-8, parsed, and free of what validation.ts refuses everywhere.
 
 import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
 import type { GatewayContext } from "./answer.ts";
 import { headerOf } from "./headers.ts";
 import { invalid, type Problem } from "./problem.ts";
@@ -33,21 +34,29 @@ const malformed = (message: string): BodyResult => ({
 export async function readJson(c: GatewayContext, limitBytes: number): Promise<BodyResult> {
   const declared = headerOf(c, "content-length");
   if (declared !== undefined && Number(declared) > limitBytes) return tooLarge(limitBytes);
-  const raw = declared === undefined ? await readCounted(c, limitBytes) : Buffer.from(await c.req.raw.arrayBuffer());
-  if (raw === undefined) return tooLarge(limitBytes);
+  const incoming = c.env?.incoming;
+  const raw = await (incoming === undefined
+    ? readStream(c.req.raw.body, limitBytes)
+    : readIncoming(incoming, limitBytes));
+  if (raw === "too_large") return tooLarge(limitBytes);
+  if (raw === "gone") return GONE;
   if (raw.length === 0) return { value: undefined };
   const type = headerOf(c, "content-type");
-  if (type === undefined || !JSON_MEDIA_TYPE.test(type)) {
-    return {
-      problem: {
-        code: "unsupported_media_type",
-        detail: "Send the body as JSON, with Content-Type: application/json.",
-        errors: [{ field: "Content-Type", message: "must be application/json" }],
-      },
-    };
-  }
-  return parse(raw);
+  return type !== undefined && JSON_MEDIA_TYPE.test(type) ? parse(raw) : NOT_JSON;
 }
+
+const NOT_JSON: BodyResult = {
+  problem: {
+    code: "unsupported_media_type",
+    detail: "Send the body as JSON, with Content-Type: application/json.",
+    errors: [{ field: "Content-Type", message: "must be application/json" }],
+  },
+};
+
+/** Nobody is there to read it. */
+const GONE: BodyResult = {
+  problem: { code: "malformed_request", detail: "The connection ended before the body did." },
+};
 
 function parse(raw: Buffer): BodyResult {
   if (!isUtf8(raw)) return malformed("must be UTF-8");
@@ -67,9 +76,32 @@ function parse(raw: Buffer): BodyResult {
   return { value };
 }
 
-/** The whole body, or `undefined` when it is longer than the limit. */
-async function readCounted(c: GatewayContext, limitBytes: number): Promise<Buffer | undefined> {
-  const stream = c.req.raw.body;
+type RawBody = Buffer | "too_large" | "gone";
+
+/** From Node's own stream: through a web stream it costs a copy and several promises. */
+function readIncoming(incoming: IncomingMessage, limitBytes: number): Promise<RawBody> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const end = (result: RawBody): void => {
+      incoming.off("data", onData).off("end", onEnd).off("close", onGone).off("error", onGone);
+      resolve(result);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      // What still comes is thrown away as it comes, until the answer has closed the connection.
+      if (size > limitBytes) return end("too_large");
+      chunks.push(chunk);
+    };
+    const onEnd = (): void => end(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    const onGone = (): void => end("gone");
+    if (incoming.destroyed) return end("gone");
+    incoming.on("data", onData).on("end", onEnd).on("close", onGone).on("error", onGone);
+  });
+}
+
+/** Where there is no socket: `app.request()`. */
+async function readStream(stream: Request["body"], limitBytes: number): Promise<RawBody> {
   if (stream === null) return Buffer.alloc(0);
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -81,7 +113,7 @@ async function readCounted(c: GatewayContext, limitBytes: number): Promise<Buffe
     if (size > limitBytes) {
       // Not awaited: a sender that never ends must not keep its answer.
       reader.cancel().catch(() => undefined);
-      return undefined;
+      return "too_large";
     }
     chunks.push(value);
   }

@@ -3,9 +3,9 @@
 //     a replay finds its row by primary key on any gateway.
 // I2: the fingerprint covers route and parsed body, so white space and the order of fields do not make a new request.
 
-import { createHmac, createSecretKey } from "node:crypto";
 import type { OperationId, SessionId, ShowId } from "../../shared/kernel/ids.ts";
 import type { Operation } from "../../shared/protocol/command.ts";
+import { KeyedHash } from "./keyed-hash.ts";
 import { invalidField, type Problem } from "./problem.ts";
 
 /** 1–128 visible ASCII characters. */
@@ -40,15 +40,15 @@ const keyProblem = (message: string): Problem => ({
 export type RequestParts = readonly (string | number | boolean | undefined | readonly (string | number)[])[];
 
 export class Operations {
-  readonly #secret: ReturnType<typeof createSecretKey>;
+  readonly #hash: KeyedHash;
 
-  /** `operationKey`: shared by every gateway, at least 32 bytes. */
+  /** `operationKey`: shared by every gateway, 32 bytes. */
   constructor(operationKey: Uint8Array) {
-    this.#secret = createSecretKey(operationKey);
+    this.#hash = new KeyedHash(operationKey);
   }
 
   of(session: SessionId, showId: ShowId, key: string, request: RequestParts): Operation {
-    const mac = createHmac("sha256", this.#secret).update(`${session}\0${showId}\0${key}`).digest("base64url");
+    const mac = this.#hash.of(`${session}\0${showId}\0${key}`);
     return { id: mac.slice(0, OPERATION_ID_LENGTH) as OperationId, requestHash: fingerprint(JSON.stringify(request)) };
   }
 }

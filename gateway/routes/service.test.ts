@@ -24,8 +24,12 @@ t.test("metrics count by route, never by path", async (t) => {
   const response = await ask("GET", "/metrics");
   t.match(response.headers.get("content-type"), /^text\/plain/);
   const text = await response.text();
-  t.match(text, 'usher_http_requests_total{method="GET",route="/v1/shows/{show_id}/seatmap",status="200"} 2');
-  t.match(text, 'usher_http_requests_total{method="ANY",route="(none)",status="404"} 2');
+  const labels = 'method="GET",route="/v1/shows/{show_id}/seatmap",status="200"';
+  t.match(text, "# TYPE usher_http_request_seconds histogram");
+  t.match(text, `usher_http_request_seconds_count{${labels}} 2`);
+  t.match(text, `usher_http_request_seconds_bucket{${labels},le="0.001"} 2`);
+  t.match(text, `usher_http_request_seconds_bucket{${labels},le="+Inf"} 2`);
+  t.match(text, 'usher_http_request_seconds_count{method="ANY",route="(none)",status="404"} 2');
   t.match(text, "usher_seat_views 2");
   t.notMatch(text, /show-2|nothing|BREW/);
 });
