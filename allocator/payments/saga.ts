@@ -4,11 +4,12 @@
 //     show, and ends. The show's commit starts the next drive.
 // A2: an unknown outcome is asked about by repeating the identical request, with growing pauses, for as long as the
 //     state lasts; the payment's own deadline ends `begun`, not this.
-// A3: what a step says about a state that has passed is ignored by the turn, so a drive too many does no harm.
+// A3: a drive that pauses takes no place from others, and goes on at once when its booking changes.
+// A4: what a step says about a state that has passed is ignored by the turn, so a drive too many does no harm.
 
 import { type BookingId, type ShowId, showOf } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
-import { sleepMs, within, type Timers } from "../../shared/platform/timers.ts";
+import { type TimerHandle, type Timers, within } from "../../shared/platform/timers.ts";
 import type { SettlePayment } from "../core/command.ts";
 import type { Booking, Payment } from "../core/state.ts";
 import { type PaymentGateway, paymentKey } from "./port.ts";
@@ -16,7 +17,7 @@ import { type PaymentGateway, paymentKey } from "./port.ts";
 const AUTHORISE_TIMEOUT_MS = 10_000;
 const PAUSE_MIN_MS = 200;
 const PAUSE_MAX_MS = 30_000;
-/** Payments driven at once; further ones wait their turn. */
+/** Steps under way at once; further ones wait their turn. */
 const DRIVES_MAX = 512;
 /** Tries of a capture or void that fails for good before the saga says so. */
 const FINAL_FAILURES_MAX = 3;
@@ -42,6 +43,10 @@ interface Drive {
   booking: Booking;
   /** The booking changed while a step was under way: drive on from this image. */
   next: Booking | undefined;
+  pauseMs: number;
+  failures: number;
+  /** While it pauses. */
+  timer: TimerHandle | undefined;
 }
 
 export class PaymentSaga {
@@ -68,10 +73,11 @@ export class PaymentSaga {
           known.booking.payment?.attempt !== booking.payment?.attempt
         ) {
           known.next = booking;
+          if (known.timer !== undefined) this.#goOn(known);
         }
         continue;
       }
-      const drive: Drive = { booking, next: undefined };
+      const drive: Drive = { booking, next: undefined, pauseMs: PAUSE_MIN_MS, failures: 0, timer: undefined };
       this.#drives.set(booking.id, drive);
       this.#queue.push(drive);
     }
@@ -100,6 +106,7 @@ export class PaymentSaga {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#queue.length = 0;
+    for (const { timer } of this.#drives.values()) this.#options.timers.clearTimeout(timer);
     await this.#options.gateway.close();
     await Promise.allSettled(this.#running);
   }
@@ -116,34 +123,47 @@ export class PaymentSaga {
     }
   }
 
+  /** Until its end, or until there is something to wait for. */
   async #run(drive: Drive): Promise<void> {
-    let pauseMs = PAUSE_MIN_MS;
-    let failures = 0;
+    this.#takeNext(drive);
     while (!this.#isStopped) {
       const { booking } = drive;
       const step = await this.#step(booking);
-      if (this.#isStopped) break;
-      if (step === "failed") failures += 1;
-      const outcome = step === "failed" ? this.#giveUp(booking, failures) : step;
+      if (this.#isStopped) return;
+      if (step === "failed") drive.failures += 1;
+      const outcome = step === "failed" ? this.#giveUp(booking, drive.failures) : step;
       const isTold = outcome !== undefined && (await this.#tell(booking, outcome));
       if (isTold) for (const hear of this.#listeners.get(booking.id) ?? []) hear();
-      if (drive.next !== undefined) {
-        drive.booking = drive.next;
-        drive.next = undefined;
-        pauseMs = PAUSE_MIN_MS;
-        failures = 0;
-        continue;
-      }
+      if (this.#takeNext(drive)) continue;
+      if (!isTold) return this.#pause(drive);
       // A voiding payment that turned out authorised, and was not booked after all, has still to be voided.
-      if (isTold && !(outcome?.kind === "authorised" && booking.payment?.state === "voiding")) break;
-      if (isTold && outcome?.kind === "authorised") {
-        drive.booking = { ...booking, payment: { ...(booking.payment as Payment), reference: outcome.reference } };
-        continue;
-      }
-      await sleepMs(pauseMs * (0.5 + this.#options.random()), this.#options.timers);
-      pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * 2);
+      if (outcome?.kind !== "authorised" || booking.payment?.state !== "voiding") break;
+      drive.booking = { ...booking, payment: { ...booking.payment, reference: outcome.reference } };
     }
     this.#drives.delete(drive.booking.id);
+  }
+
+  #takeNext(drive: Drive): boolean {
+    if (drive.next === undefined) return false;
+    drive.booking = drive.next;
+    drive.next = undefined;
+    drive.pauseMs = PAUSE_MIN_MS;
+    drive.failures = 0;
+    return true;
+  }
+
+  #pause(drive: Drive): void {
+    if (this.#isStopped) return;
+    const { timers, random } = this.#options;
+    drive.timer = timers.setTimeout(() => this.#goOn(drive), drive.pauseMs * (0.5 + random()));
+    drive.pauseMs = Math.min(PAUSE_MAX_MS, drive.pauseMs * 2);
+  }
+
+  #goOn(drive: Drive): void {
+    this.#options.timers.clearTimeout(drive.timer);
+    drive.timer = undefined;
+    this.#queue.push(drive);
+    this.#pump();
   }
 
   /** One call to the payment gateway. `undefined`: nothing is known yet; `failed`: it will never work. */

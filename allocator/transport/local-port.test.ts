@@ -143,7 +143,8 @@ t.test("it waits 2 s, no longer", async (t) => {
 });
 
 t.test("a payment that was begun is paying, also when the show cannot be asked any more", async (t) => {
-  for (const answers of [[fault("store_unavailable")], [AGAIN, fault("show_quarantined")], []]) {
+  const cases: readonly Answer[][] = [[fault("store_unavailable")], [AGAIN, fault("show_quarantined")], []];
+  for (const answers of cases) {
     const counter = new Counter({ withSaga: true });
     counter.answers = [booking("paying"), ...answers];
     const pay = confirm(bookingIdOf(SHOW, newOperation().id), newSession());

@@ -1,0 +1,304 @@
+// Goal: every payment comes to its end: nothing recorded is left undriven, nothing is driven twice at once, and one
+// that nobody answers keeps no other waiting. Method: a provider and a show in the test's hand, time by hand.
+
+import t from "tap";
+import { bookingIdOf, type ShowId } from "../../shared/kernel/ids.ts";
+import { silentLog } from "../../shared/platform/log.ts";
+import { newOperation, newSession } from "../../test/harness/allocator.ts";
+import { FakeTime, settled } from "../../waitlist/poll/fake-time.ts";
+import type { SettlePayment } from "../core/command.ts";
+import type { Booking, Payment, PaymentState } from "../core/state.ts";
+import type { AuthoriseOutcome, CancelOutcome, CaptureOutcome, PaymentGateway } from "./port.ts";
+import { PaymentSaga } from "./saga.ts";
+
+const SHOW = "show-1" as ShowId;
+
+function paying(state: PaymentState = "begun", change: Partial<Payment> = {}): Booking {
+  return {
+    id: bookingIdOf(SHOW, newOperation().id),
+    session: newSession(),
+    status: state === "begun" ? "paying" : state === "voiding" ? "released" : "booked",
+    total: 1_200,
+    currency: "USD",
+    payment: { attempt: 1, state, token: "pm_card_visa", deadlineAt: 0, lineMs: 0, ...change },
+  } as unknown as Booking;
+}
+
+const moved = (booking: Booking, state: PaymentState, change: Partial<Payment> = {}): Booking => ({
+  ...booking,
+  payment: { ...(booking.payment as Payment), state, ...change },
+});
+
+/** A provider that answers as told, and a show that records. */
+class Till {
+  readonly time = new FakeTime();
+  readonly calls: string[] = [];
+  readonly told: string[] = [];
+  authorisation: () => AuthoriseOutcome | Promise<AuthoriseOutcome> = () => ({ kind: "authorised", reference: "pi_1" });
+  captureOutcome: CaptureOutcome = "captured";
+  cancelOutcome: CancelOutcome = "cancelled";
+  /** What the show does with what it is told; false: it cannot be asked now. */
+  record: (command: SettlePayment) => boolean | Promise<boolean> = () => true;
+  isClosed = false;
+  readonly saga: PaymentSaga;
+
+  constructor() {
+    const gateway: PaymentGateway = {
+      authorise: async ({ bookingId, attempt }) => {
+        this.calls.push(`authorise ${this.#name(bookingId)}:${attempt}`);
+        return this.authorisation();
+      },
+      capture: async (reference, key) => {
+        this.calls.push(`capture ${reference} ${key.slice(-9)}`);
+        return this.captureOutcome;
+      },
+      cancel: async (reference, key) => {
+        this.calls.push(`cancel ${reference} ${key.slice(-8)}`);
+        return this.cancelOutcome;
+      },
+      available: () => true,
+      retryAfterMs: () => 0,
+      close: async () => {
+        this.isClosed = true;
+      },
+    };
+    this.saga = new PaymentSaga({
+      gateway,
+      settle: async (_, command) => {
+        this.told.push(command.outcome.kind);
+        return this.record(command);
+      },
+      timers: this.time,
+      random: () => 0.5,
+      log: silentLog(),
+    });
+  }
+
+  readonly #names = new Map<string, number>();
+  #name(id: string): number {
+    const name = this.#names.get(id) ?? this.#names.size + 1;
+    this.#names.set(id, name);
+    return name;
+  }
+
+  async rest(): Promise<void> {
+    for (let i = 0; i < 5; i += 1) await settled();
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.rest();
+    for (let left = ms; left > 0; left -= 100) {
+      await this.time.pass(Math.min(100, left));
+      await this.rest();
+    }
+  }
+
+  /** The show as it is: each outcome leads to the next recorded state. */
+  recordsLike(booking: Booking, mayBookLate = false): void {
+    let present = booking;
+    const commit = (state: PaymentState, change: Partial<Payment> = {}): void => {
+      present = moved(present, state, change);
+      if (["authorised", "voiding", "refunding", "begun"].includes(state)) this.saga.onUnfinished([present]);
+    };
+    this.record = ({ outcome }) => {
+      const state = present.payment?.state;
+      if (outcome.kind === "authorised" && (state === "begun" || (state === "voiding" && mayBookLate))) {
+        commit("authorised", { reference: outcome.reference });
+      } else if (outcome.kind === "captured") commit("captured");
+      else if (outcome.kind === "voided") commit("voided");
+      else if (outcome.kind === "declined") commit(state === "begun" ? "declined" : "voided");
+      else if (outcome.kind === "capture_failed") commit("refunding");
+      return true;
+    };
+  }
+}
+
+t.test("authorise, record, capture, record", async (t) => {
+  const till = new Till();
+  const booking = paying();
+  till.recordsLike(booking);
+  till.saga.onUnfinished([booking]);
+  await till.rest();
+  t.same(till.calls, ["authorise 1:1", "capture pi_1 1:capture"]);
+  t.same(till.told, ["authorised", "captured"]);
+  await till.pass(600_000);
+  t.equal(till.calls.length, 2, "and that is all");
+});
+
+t.test("the same booking again while it is driven starts nothing", async (t) => {
+  const till = new Till();
+  const booking = paying();
+  let answer: (outcome: AuthoriseOutcome) => void = () => undefined;
+  till.authorisation = () => new Promise((resolve) => (answer = resolve));
+  till.recordsLike(booking);
+  till.saga.onUnfinished([booking]);
+  till.saga.onUnfinished([booking]);
+  await till.rest();
+  t.same(till.calls, ["authorise 1:1"]);
+  till.saga.onUnfinished([{ ...booking }]);
+  answer({ kind: "declined", reason: "insufficient_funds" });
+  await till.rest();
+  t.same(till.told, ["declined"]);
+  t.equal(till.calls.length, 1);
+});
+
+t.test("an unknown outcome is asked about again, with growing pauses, by the identical request", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "unknown" });
+  const booking = paying();
+  till.saga.onUnfinished([booking]);
+  await till.rest();
+  await till.pass(60_000);
+  t.ok(till.calls.length >= 7 && till.calls.length <= 12, `${till.calls.length} calls in a minute`);
+  t.same([...new Set(till.calls)], ["authorise 1:1"]);
+  t.same(till.told, []);
+});
+
+t.test("a show that cannot be asked is told again", async (t) => {
+  const till = new Till();
+  const booking = paying();
+  let isAway = true;
+  till.record = () => !isAway;
+  till.saga.onUnfinished([booking]);
+  await till.rest();
+  isAway = false;
+  await till.pass(1_000);
+  await till.rest();
+  t.same(till.told, ["authorised", "authorised"]);
+});
+
+t.test("its deadline passes while nobody answers: the void begins at once, not after the pause", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "unknown" });
+  const booking = paying();
+  till.recordsLike(booking);
+  till.saga.onUnfinished([booking]);
+  await till.pass(100_000);
+  const asked = till.calls.length;
+  till.authorisation = () => ({ kind: "declined", reason: "expired_card" });
+  till.recordsLike(moved(booking, "voiding"));
+  till.saga.onUnfinished([moved(booking, "voiding")]);
+  await till.rest();
+  t.equal(till.calls.length, asked + 1);
+  t.same(till.told, ["declined"]);
+});
+
+t.test("a success that comes after its release is cancelled", async (t) => {
+  const till = new Till();
+  const booking = paying("voiding");
+  till.recordsLike(booking);
+  till.saga.onUnfinished([booking]);
+  await till.rest();
+  t.same(till.calls, ["authorise 1:1", "cancel pi_1 1:cancel"]);
+  t.same(till.told, ["authorised", "voided"]);
+});
+
+t.test("or booked, when nobody is in the way: then it is captured and not cancelled", async (t) => {
+  const till = new Till();
+  const booking = paying("voiding");
+  till.recordsLike(booking, true);
+  till.saga.onUnfinished([booking]);
+  await till.rest();
+  t.same(till.calls, ["authorise 1:1", "capture pi_1 1:capture"]);
+});
+
+t.test("abandoned while the answer was under way: driven on from there", async (t) => {
+  const till = new Till();
+  const booking = paying();
+  let answer: (outcome: AuthoriseOutcome) => void = () => undefined;
+  till.authorisation = () => new Promise((resolve) => (answer = resolve));
+  till.recordsLike(moved(booking, "voiding"));
+  till.saga.onUnfinished([booking]);
+  await till.rest();
+  till.saga.onUnfinished([moved(booking, "voiding")]);
+  till.authorisation = () => ({ kind: "authorised", reference: "pi_1" });
+  answer({ kind: "authorised", reference: "pi_1" });
+  await till.rest();
+  t.same(till.calls, ["authorise 1:1", "authorise 1:1", "cancel pi_1 1:cancel"]);
+  t.same(till.told, ["authorised", "authorised", "voided"]);
+});
+
+t.test("a capture that fails for good is tried thrice, then given back", async (t) => {
+  const till = new Till();
+  till.captureOutcome = "failed";
+  const booking = paying("authorised", { reference: "pi_9" });
+  till.recordsLike(booking);
+  till.saga.onUnfinished([booking]);
+  await till.pass(5_000);
+  await till.rest();
+  t.same(till.told, ["capture_failed", "voided"]);
+  t.same(till.calls, [...new Array(3).fill("capture pi_9 1:capture"), "cancel pi_9 1:cancel"]);
+});
+
+t.test("payments that nobody answers keep no other waiting", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "unknown" });
+  till.saga.onUnfinished(Array.from({ length: 2_000 }, () => paying()));
+  await till.pass(60_000);
+  const last = paying();
+  till.authorisation = () => ({ kind: "authorised", reference: "pi_1" });
+  till.recordsLike(last);
+  till.calls.length = 0;
+  till.saga.onUnfinished([last]);
+  await till.rest();
+  t.ok(till.calls.includes("capture pi_1 1:capture"), "it is paid while the others pause");
+});
+
+t.test("so many calls at once, no more; all have their turn", async (t) => {
+  const till = new Till();
+  let underWay = 0;
+  let most = 0;
+  till.authorisation = async () => {
+    underWay += 1;
+    most = Math.max(most, underWay);
+    await settled();
+    underWay -= 1;
+    return { kind: "declined", reason: "no" };
+  };
+  till.saga.onUnfinished(Array.from({ length: 3_000 }, () => paying()));
+  for (let i = 0; i < 20; i += 1) await till.rest();
+  t.equal(till.told.length, 3_000);
+  t.equal(most, 512);
+});
+
+t.test("a watch hears the outcome; one that hears nothing ends in time", async (t) => {
+  const till = new Till();
+  const booking = paying();
+  let answer: (outcome: AuthoriseOutcome) => void = () => undefined;
+  till.authorisation = () => new Promise((resolve) => (answer = resolve));
+  const watch = till.saga.watch(booking.id);
+  const heard: string[] = [];
+  void watch.outcome(2_000).then(() => heard.push("outcome"));
+  void till.saga
+    .watch(paying().id)
+    .outcome(2_000)
+    .then(() => heard.push("bound"));
+  till.saga.onUnfinished([booking]);
+  await till.rest();
+  t.same(heard, []);
+  answer({ kind: "declined", reason: "no" });
+  await till.rest();
+  t.same(heard, ["outcome"]);
+  watch.end();
+  await till.pass(2_000);
+  t.same(heard, ["outcome", "bound"]);
+});
+
+t.test("stop ends at once, also what pauses, and starts nothing more", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "unknown" });
+  till.saga.onUnfinished(Array.from({ length: 600 }, () => paying()));
+  await till.pass(60_000);
+  const calls = till.calls.length;
+  let isStopped = false;
+  void till.saga.stop().then(() => {
+    isStopped = true;
+  });
+  await till.rest();
+  t.ok(isStopped, "no pause is waited for");
+  t.ok(till.isClosed);
+  till.saga.onUnfinished([paying()]);
+  await till.pass(600_000);
+  t.equal(till.calls.length, calls);
+  t.equal(till.time.armed.length, 0);
+});
