@@ -21,11 +21,16 @@ export function strandedSeat(hall: Hall, seats: Uint8Array, chosen: readonly num
 }
 
 /**
- * The adjacent seats, as many as `chosen` and of its categories, that may be taken together and lie nearest to it.
- * Empty when the rule leaves none.
+ * The adjacent seats, as many as `chosen` and of its categories, that may be taken together and lie nearest to it;
+ * accessible ones only where it has some. Empty when the rule leaves none.
  */
 export function nearestAllowedBlock(hall: Hall, seats: Uint8Array, chosen: readonly number[]): number[] {
   const categories = new Set(chosen.map((seat) => hall.category[seat]));
+  const wantsAccessible = chosen.some((seat) => hall.accessible[seat] === 1);
+  const mayBeGiven = (seat: number): boolean =>
+    seats[seat] === SEAT_FREE &&
+    categories.has(hall.category[seat]) &&
+    (wantsAccessible || hall.accessible[seat] === 0);
   const centreX = chosen.reduce((sum, seat) => sum + (hall.x[seat] as number), 0) / chosen.length;
   const centreY = chosen.reduce((sum, seat) => sum + (hall.y[seat] as number), 0) / chosen.length;
   let nearest: number[] = [];
@@ -33,7 +38,7 @@ export function nearestAllowedBlock(hall: Hall, seats: Uint8Array, chosen: reado
   for (const run of hall.runs) {
     for (let at = 0; at + chosen.length <= run.seats.length; at += 1) {
       const block = run.seats.slice(at, at + chosen.length);
-      if (!block.every((seat) => seats[seat] === SEAT_FREE && categories.has(hall.category[seat]))) continue;
+      if (!block.every(mayBeGiven)) continue;
       const distance = block.reduce(
         (sum, seat) => sum + ((hall.x[seat] as number) - centreX) ** 2 + ((hall.y[seat] as number) - centreY) ** 2,
         0,

@@ -8,5 +8,6 @@ interface Test {
 
 export function holds<Ts>(t: Test, claim: string, property: fc.IRawProperty<Ts>, parameters?: fc.Parameters<Ts>): void {
   const run = fc.check(property as fc.IProperty<Ts>, parameters);
-  t.ok(!run.failed, run.failed ? `${claim}: ${fc.defaultReportMessage(run)}` : `${claim} (${run.numRuns} runs)`);
+  const why = run.failed ? `: ${String(run.errorInstance)}\n${fc.defaultReportMessage(run)}` : ` (${run.numRuns} runs)`;
+  t.ok(!run.failed, `${claim}${why}`);
 }
