@@ -1,6 +1,8 @@
 // Claim and load: how a node becomes a show's owner and finds what its former owner left.
 // A1: the claim raises the epoch first; from then on no earlier owner can write, so whatever is read afterwards is
 //     final up to the claimed sequence. It waits for a commit under way and then sees it.
+//     Until another claims in turn: a claim that was overtaken while it loaded is none, since its seat map and its
+//     bookings are of different moments.
 // A2: a claim by an older view than the row's fails, so that two nodes with different views cannot steal in turn.
 // A3: a show without a lease gets one, with `ShowOpened` as the first row of its log.
 
@@ -44,13 +46,15 @@ export async function claimShows(
     leases = new Map([...leases, ...(await claimLeases(options, fresh))]);
   }
   const claimed = [...leases.keys()];
-  const [bookings, operations] = await Promise.all([loadBookings(options, claimed), loadOperations(options, claimed)]);
+  const bookings = await loadBookings(options, claimed);
+  // Operations may be newer than the claim: knowing too many keys does no harm.
+  const [operations, standing] = await Promise.all([loadOperations(options, claimed), standingOf(options, leases)]);
   const outcomes = new Map<ShowId, ClaimOutcome>();
   for (const showId of showIds) {
     const entry = catalogue.get(showId);
     const lease = leases.get(showId);
     if (entry === undefined) outcomes.set(showId, "unknown_show");
-    else if (lease === undefined) outcomes.set(showId, "newer_view");
+    else if (lease === undefined || !standing.has(showId)) outcomes.set(showId, "newer_view");
     else outcomes.set(showId, claimedShow(lease, entry, bookings.get(showId) ?? [], operations.get(showId) ?? []));
   }
   return outcomes;
@@ -104,6 +108,19 @@ async function claimLeases(
     values: [showIds, owner, view],
   });
   return new Map(rows.map((row) => [row.show_id, row]));
+}
+
+async function standingOf(
+  { cell }: PostgresJournalOptions,
+  leases: ReadonlyMap<ShowId, LeaseRow>,
+): Promise<Set<ShowId>> {
+  const { rows } = await cell.query<{ show_id: ShowId }>({
+    name: "claim-stands",
+    text: `SELECT s.show_id FROM unnest($1::text[], $2::bigint[]) AS t(show_id, epoch)
+           JOIN show_lease s USING (show_id) WHERE s.epoch = t.epoch`,
+    values: [[...leases.keys()], Array.from(leases.values(), (lease) => lease.epoch)],
+  });
+  return new Set(rows.map((row) => row.show_id));
 }
 
 /** Two nodes may open a show at once: the lease's primary key lets one of them write both rows. */

@@ -70,7 +70,7 @@ export interface ClaimedShow {
   readonly operationIds: readonly OperationId[];
 }
 
-/** `unknown_show`: no such show. `newer_view`: claimed by a node that knows more; ask it. */
+/** `unknown_show`: no such show. `newer_view`: claimed by a node that knows more, or by another just now; ask again. */
 export type ClaimOutcome = ClaimedShow | "unknown_show" | "newer_view";
 
 export interface Lease {
