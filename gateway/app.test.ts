@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { pino } from "pino";
 import { Registry } from "prom-client";
 import t from "tap";
 import { silentLog } from "../shared/platform/log.ts";
@@ -137,6 +138,62 @@ t.test("what a handler throws is a 500 without a word of it; the store away is a
   const away = await app.request("/away");
   t.match([away.status, await away.json()], [503, { code: "store_unavailable" }]);
   t.equal(away.headers.get("retry-after"), "2");
+});
+
+t.test("bugs are logged with the request's id, refusals are not, slow ones once a second", async (t) => {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  let nowMs = 1_800_000_000_000;
+  const answering = (path: string, handle: Endpoint["handle"], patient?: true) =>
+    endpoint({
+      method: "get",
+      path,
+      tag: "test",
+      summary: "Answers",
+      access: "public",
+      idempotent: false,
+      answers: {},
+      problems: [],
+      handle,
+      ...(patient === undefined ? {} : { patient }),
+    });
+  const take = (ms: number) => () => {
+    nowMs += ms;
+    return json(200, {});
+  };
+  const throws = () => {
+    throw new Error("broken");
+  };
+  const { app } = createGateway({
+    endpoints: [
+      answering("/bug", throws),
+      answering("/slow", take(1_001)),
+      answering("/late", take(500)),
+      answering("/poll", take(30_000), true),
+    ],
+    sessions: new Sessions({ sessionKey: new Uint8Array(32), clock }),
+    log,
+    metrics: new Registry(),
+    clock: { now: () => nowMs },
+    version: "0",
+  });
+  await app.request("/nothing");
+  await app.request("/late");
+  await app.request("/poll");
+  t.same(lines, []);
+  await app.request("/bug?secret=1", { headers: { "x-request-id": "mine" } });
+  t.match(lines.pop(), { level: 50, requestId: "mine", path: "/bug", status: 500, err: { message: "broken" } });
+  await app.request("/slow");
+  t.match(lines, [{ level: 30, path: "/slow", tookMs: 1_001, unlogged: 0 }]);
+  nowMs -= 1_001;
+  for (let i = 0; i < 3; i += 1) {
+    await app.request("/slow");
+    nowMs -= 1_001;
+  }
+  t.equal(lines.length, 1);
+  nowMs += 1_001;
+  await app.request("/slow");
+  t.match(lines[1], { path: "/slow", unlogged: 3 });
 });
 
 t.test("a sane X-Request-Id is kept, another one replaced", async (t) => {

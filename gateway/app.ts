@@ -56,7 +56,7 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
 }
 
 /** 404, or 405 with `Allow` when the path is known under other methods. */
-function answerUnrouted(app: OpenAPIHono<GatewayEnv>, server: Server, c: GatewayContext): Promise<Response> {
+function answerUnrouted(app: OpenAPIHono<GatewayEnv>, server: Server, c: GatewayContext): Response {
   const allowed: string[] = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
   if (allowed.length === 0) return server.respond(c, { ...notFound(), detail: "There is nothing at this address." });
   if (allowed.includes("GET")) allowed.push("HEAD");

@@ -110,7 +110,7 @@ export class FakeAllocator implements AllocatorPort {
       const taken = command.seats.filter((seat) => show.seats[seat] === 1 || show.seats[seat] === 2);
       if (taken.length > 0) return refused({ code: "seats_taken", seats: taken, free: freeOf(show) });
       const changes = command.seats.map((seat) => [seat, state] as const);
-      this.#commit(showId, show, changes, [], { kind: "SeatsBlocked", seats: command.seats });
+      this.#commit(showId, changes, [], { kind: "SeatsBlocked", seats: command.seats });
       return { kind: "seats", seats: command.seats };
     }
     const booking = show.bookings.get(command.bookingId);
@@ -147,7 +147,7 @@ export class FakeAllocator implements AllocatorPort {
     show.bookings.set(booking.id, booking);
     const changes = seats.map((seat) => [seat, 1] as const);
     const event = { kind: "HoldPlaced", id: booking.id, seats, expiresAt: booking.expiresAt, requestHash: 1 };
-    this.#commit(showId, show, changes, [booking.id], event);
+    this.#commit(showId, changes, [booking.id], event);
     return { kind: "booking", booking, replayed: false };
   }
 
@@ -162,7 +162,6 @@ export class FakeAllocator implements AllocatorPort {
     const state = SEAT_STATE[booking.status];
     this.#commit(
       showId,
-      show,
       booking.seats.map((seat) => [seat, state] as const),
       [id],
       { kind: "Settled", id },
@@ -172,11 +171,11 @@ export class FakeAllocator implements AllocatorPort {
 
   #commit(
     showId: ShowId,
-    show: FakeShow,
     changes: ShowUpdate["changes"],
     touched: readonly string[],
     event: { readonly kind: string } & Readonly<Record<string, unknown>>,
   ): void {
+    const show = this.showOf(showId);
     const previous = show.version;
     show.version += 1;
     for (const [seat, state] of changes) show.seats[seat] = state;

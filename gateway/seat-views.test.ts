@@ -66,7 +66,12 @@ t.test("one snapshot for all who ask at once, then deltas", async (t) => {
   reads.answer(snapshot(1, 5, "0000"));
   t.same(await Promise.all(all), ["1.5 0000", "1.5 0000", "1.5 0000"]);
   allocator.emit(update(1, 5, [[0, 1]]));
-  allocator.emit(update(1, 6, [[1, 2], [0, 0]])); // biome-ignore format: one update a line
+  allocator.emit(
+    update(1, 6, [
+      [1, 2],
+      [0, 0],
+    ]),
+  );
   t.equal(await seen(), "1.7 0200");
 });
 
@@ -75,7 +80,7 @@ t.test("what commits while the snapshot is on its way is applied on top, what it
   const reads = heldBack(allocator);
   const read = seen();
   await settled();
-  for (const [previous, seat] of [[4, 0], [5, 1], [6, 2]] as const) allocator.emit(update(1, previous, [[seat, 1]])); // biome-ignore format: short
+  for (const seat of [0, 1, 2]) allocator.emit(update(1, 4 + seat, [[seat, 1]]));
   reads.answer(snapshot(1, 5, "1000"));
   t.equal(await read, "1.7 1110");
 });

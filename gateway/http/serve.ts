@@ -1,14 +1,22 @@
 // Turns an endpoint into one Hono handler: request id, session, key, input, handler, answer, log, metrics: in this
 // order, in one function. A chain of middleware would cost a promise and a context look-up each.
 // S1: every answer, whatever happened, carries X-Request-Id, nosniff and a Cache-Control.
-// S2: what is thrown is logged with the request id and answered without a word of it.
+// S2: a bug is logged with the request id and answered without a word of it. Refusals and faults (503) are counted, and
+//     logged at debug: who caused them logs them once, not once a request.
 
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../shared/platform/clock.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import type { Answer, GatewayContext } from "./answer.ts";
 import { BODY_LIMIT_BYTES, readJson } from "./body.ts";
-import { type Access, type Endpoint, type EndpointRequest, isProblem, type Result } from "./endpoint.ts";
+import {
+  type Access,
+  type Endpoint,
+  type EndpointRequest,
+  isProblem,
+  type ParsedBody,
+  type Result,
+} from "./endpoint.ts";
 import { headerOf } from "./headers.ts";
 import { readKey } from "./idempotency.ts";
 import type { RequestMetrics, RouteMetrics } from "./metrics.ts";
@@ -25,8 +33,30 @@ export interface ServeOptions {
   readonly clock: Clock;
 }
 
+type AnyRequest = EndpointRequest<Access, boolean, unknown, unknown, unknown>;
+
+/** One request while it is answered. */
+interface Exchange {
+  readonly c: GatewayContext;
+  readonly requestId: string;
+  readonly startedAt: number;
+  readonly route: RouteMetrics;
+  readonly isPatient: boolean;
+}
+
+const lineOf = ({ c, requestId }: Exchange, status: number, tookMs: number): object => ({
+  requestId,
+  method: c.req.method,
+  path: c.req.path,
+  status,
+  tookMs,
+});
+
 /** An answer slower than this is worth a line in the log. */
 const SLOW_MS = 1000;
+/** One line in this time: under overload everything is slow, and writing so would make it slower. */
+const SLOW_LOG_MS = 1000;
+const INTERNAL_ERROR_STATUS = 500;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 export class Server {
@@ -34,60 +64,102 @@ export class Server {
   // Ids of our own: a random start of the process and a count, so that making one costs no entropy.
   readonly #idStart = randomBytes(6).toString("base64url");
   #idCount = 0;
+  #slowLoggedAt = Number.NEGATIVE_INFINITY;
+  /** Slow requests since the last line about one. */
+  #slowUnlogged = 0;
 
   constructor(options: ServeOptions) {
     this.#options = options;
   }
 
   /** The handler for one endpoint. */
-  handlerOf(endpoint: Endpoint): (c: GatewayContext) => Promise<Response> {
+  handlerOf(endpoint: Endpoint): (c: GatewayContext) => Response | Promise<Response> {
     const route = this.#options.metrics.route(endpoint.method.toUpperCase(), endpoint.path);
-    return (c) => this.#serve(c, route, endpoint.patient === true, (requestId) => this.#answer(c, requestId, endpoint));
+    const isPatient = endpoint.patient === true;
+    return (c) => {
+      const exchange = this.#begin(c, route, isPatient);
+      try {
+        const result = this.#answer(exchange, endpoint);
+        return result instanceof Promise ? this.#finishLater(exchange, result) : this.#finish(exchange, result);
+      } catch (error) {
+        return this.#fail(exchange, error);
+      }
+    };
   }
 
   /** Answers a request that is nobody's: unknown route, wrong method. */
-  respond(c: GatewayContext, result: Result): Promise<Response> {
-    return this.#serve(c, this.#options.metrics.route("ANY", "(none)"), false, async () => result);
+  respond(c: GatewayContext, result: Result): Response {
+    return this.#finish(this.#begin(c, this.#options.metrics.route("ANY", "(none)"), false), result);
   }
 
-  async #serve(
-    c: GatewayContext,
-    route: RouteMetrics,
-    patient: boolean,
-    answer: (requestId: string) => Promise<Result>,
-  ): Promise<Response> {
-    const startedAt = this.#options.clock.now();
+  #begin(c: GatewayContext, route: RouteMetrics, isPatient: boolean): Exchange {
     const asked = headerOf(c, "x-request-id");
     const requestId = asked !== undefined && REQUEST_ID.test(asked) ? asked : this.#nextId();
-    let result: Result;
-    let thrown: unknown;
-    try {
-      result = await answer(requestId);
-    } catch (error) {
-      thrown = error;
-      result = isStoreAway(error) ? storeProblem() : INTERNAL_ERROR;
-    }
-    const final = isProblem(result) ? problemAnswer(result, c.req.path, requestId) : result;
-    const tookMs = this.#options.clock.now() - startedAt;
-    route.observe(final.status, tookMs);
-    const log = this.#options.log;
-    if (thrown !== undefined || final.status >= 500) {
-      log.error({ requestId, method: c.req.method, path: c.req.path, status: final.status, tookMs, err: thrown });
-    } else if (tookMs > SLOW_MS && !patient) {
-      log.info({ requestId, method: c.req.method, path: c.req.path, status: final.status, tookMs }, "slow");
-    } else if (log.isLevelEnabled("debug")) {
-      log.debug({ requestId, method: c.req.method, path: c.req.path, status: final.status, tookMs });
-    }
-    return toResponse(final, requestId);
+    return { c, requestId, startedAt: this.#options.clock.now(), route, isPatient };
   }
 
-  async #answer(c: GatewayContext, requestId: string, endpoint: Endpoint): Promise<Result> {
-    let session: Session | undefined;
-    if (endpoint.access !== "public") {
-      const found = this.#sessionOf(c, endpoint.access) ?? (await this.#verifiedSession(c, endpoint.access));
-      if ("code" in found) return found;
-      session = found;
+  async #finishLater(exchange: Exchange, result: Promise<Result>): Promise<Response> {
+    try {
+      return this.#finish(exchange, await result);
+    } catch (error) {
+      return this.#fail(exchange, error);
     }
+  }
+
+  #fail(exchange: Exchange, error: unknown): Response {
+    return this.#finish(exchange, isStoreAway(error) ? storeProblem() : INTERNAL_ERROR, error);
+  }
+
+  #finish(exchange: Exchange, result: Result, thrown?: unknown): Response {
+    const { requestId, startedAt, route, isPatient } = exchange;
+    const answer = isProblem(result) ? problemAnswer(result, exchange.c.req.path, requestId) : result;
+    const { status } = answer;
+    const tookMs = this.#options.clock.now() - startedAt;
+    route.observe(status, tookMs);
+    const log = this.#options.log;
+    if (status === INTERNAL_ERROR_STATUS)
+      log.error({ ...lineOf(exchange, status, tookMs), err: thrown }, "request failed");
+    else if (tookMs > SLOW_MS && !isPatient) this.#logSlow(exchange, status, tookMs);
+    else if (log.isLevelEnabled("debug")) log.debug({ ...lineOf(exchange, status, tookMs), err: thrown }, "request");
+    return toResponse(answer, requestId);
+  }
+
+  #logSlow(exchange: Exchange, status: number, tookMs: number): void {
+    const at = exchange.startedAt + tookMs;
+    if (at < this.#slowLoggedAt + SLOW_LOG_MS) {
+      this.#slowUnlogged += 1;
+      return;
+    }
+    this.#options.log.info({ ...lineOf(exchange, status, tookMs), unlogged: this.#slowUnlogged }, "slow request");
+    this.#slowLoggedAt = at;
+    this.#slowUnlogged = 0;
+  }
+
+  /** Synchronous as far as it can be: what is known already is answered in the tick it was asked in. */
+  #answer(exchange: Exchange, endpoint: Endpoint): Result | Promise<Result> {
+    const { access } = endpoint;
+    if (access === "public") return this.#answerAs(exchange, endpoint, undefined);
+    const header = headerOf(exchange.c, "authorization");
+    const token = header === undefined ? undefined : bearerOf(header);
+    if (token === undefined) return UNAUTHORIZED;
+    const known = this.#options.sessions.recall(token);
+    if (known !== undefined) return this.#answerAdmitted(exchange, endpoint, known);
+    return this.#options.sessions
+      .verify(token)
+      .then((session) =>
+        session === undefined ? UNAUTHORIZED_TOKEN : this.#answerAdmitted(exchange, endpoint, session),
+      );
+  }
+
+  #answerAdmitted(exchange: Exchange, endpoint: Endpoint, session: Session): Result | Promise<Result> {
+    const { access } = endpoint;
+    const isAdmitted = access === "session" || session.scopes.some((scope) => scope === "admin" || scope === access);
+    if (isAdmitted) return this.#answerAs(exchange, endpoint, session);
+    return { code: "forbidden", detail: `This needs a token with the scope \`${access}\`.` };
+  }
+
+  #answerAs(exchange: Exchange, endpoint: Endpoint, session: Session | undefined): Result | Promise<Result> {
+    const { c, requestId } = exchange;
     let key: string | undefined;
     if (endpoint.idempotent) {
       const read = readKey(headerOf(c, "x-idempotency-key"), headerOf(c, "idempotency-key"));
@@ -106,29 +178,9 @@ export class Server {
       if ("problem" in read) return read.problem;
       query = read.query;
     }
-    let body: unknown;
-    if (endpoint.body !== undefined) {
-      const read = await readBody(c, endpoint.body);
-      if ("problem" in read) return read.problem;
-      body = read.body;
-    }
-    const request = { session, key, params, query, body, requestId, context: c };
-    return endpoint.handle(request as EndpointRequest<Access, boolean, unknown, unknown, unknown>);
-  }
-
-  /** A session already verified, without a promise; `undefined` sends the caller the long way round. */
-  #sessionOf(c: GatewayContext, access: Access): Session | Problem | undefined {
-    const header = headerOf(c, "authorization");
-    const token = header === undefined ? undefined : bearerOf(header);
-    if (token === undefined) return UNAUTHORIZED;
-    const session = this.#options.sessions.recall(token);
-    return session === undefined ? undefined : admit(session, access);
-  }
-
-  async #verifiedSession(c: GatewayContext, access: Access): Promise<Session | Problem> {
-    const token = bearerOf(headerOf(c, "authorization") ?? "");
-    const session = token === undefined ? undefined : await this.#options.sessions.verify(token);
-    return session === undefined ? UNAUTHORIZED_TOKEN : admit(session, access);
+    const request = { session, key, params, query, body: undefined, requestId, context: c };
+    if (endpoint.body === undefined) return endpoint.handle(request as AnyRequest);
+    return answerWithBody(endpoint, endpoint.body, request as AnyRequest);
   }
 
   #nextId(): string {
@@ -154,12 +206,6 @@ const UNAUTHORIZED_TOKEN: Problem = {
   headers: { "WWW-Authenticate": 'Bearer realm="usher", error="invalid_token"' },
 };
 
-function admit(session: Session, access: Access): Session | Problem {
-  if (access === "session" || access === "public") return session;
-  if (session.scopes.includes("admin") || session.scopes.includes(access)) return session;
-  return { code: "forbidden", detail: `This needs a token with the scope \`${access}\`.` };
-}
-
 function readQuery(
   c: GatewayContext,
   schema: NonNullable<Endpoint["query"]>,
@@ -180,16 +226,21 @@ function readQuery(
 const knows = (schema: object, name: string): boolean =>
   "shape" in schema && typeof schema.shape === "object" && schema.shape !== null && Object.hasOwn(schema.shape, name);
 
-async function readBody(
-  c: GatewayContext,
+async function answerWithBody(
+  endpoint: Endpoint,
   spec: NonNullable<Endpoint["body"]>,
-): Promise<{ body: unknown } | { problem: Problem }> {
-  const read = await readJson(c, spec.limitBytes ?? BODY_LIMIT_BYTES);
-  if ("problem" in read) return read;
+  request: AnyRequest,
+): Promise<Result> {
+  const read = await readJson(request.context, spec.limitBytes ?? BODY_LIMIT_BYTES);
+  if ("problem" in read) return read.problem;
   const value = read.value === undefined && spec.optional ? {} : read.value;
-  if (value === undefined) return { problem: invalidField("body", "is required") };
-  if (spec.parse !== undefined) return spec.parse(value);
-  const parsed = spec.schema.safeParse(value);
+  if (value === undefined) return invalidField("body", "is required");
+  const parsed = spec.parse === undefined ? parseWith(spec.schema, value) : spec.parse(value);
+  return "problem" in parsed ? parsed.problem : endpoint.handle({ ...request, body: parsed.body });
+}
+
+function parseWith(schema: NonNullable<Endpoint["body"]>["schema"], value: unknown): ParsedBody<unknown> {
+  const parsed = schema.safeParse(value);
   return parsed.success ? { body: parsed.data } : { problem: invalid(fieldErrors(parsed.error)) };
 }
 
