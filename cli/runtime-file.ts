@@ -33,7 +33,7 @@ export async function readRuntime(dataDir: string): Promise<Runtime | undefined>
   try {
     runtime = JSON.parse(await readFile(pathOf(dataDir), "utf8"));
   } catch (error) {
-    if (error instanceof SyntaxError || systemCodeOf(error) === "ENOENT") return undefined;
+    if (error instanceof SyntaxError || ["ENOENT", "EACCES"].includes(systemCodeOf(error) ?? "")) return undefined;
     throw error;
   }
   const holder = await holderOf(postgresDirOf(dataDir)).catch(() => undefined);

@@ -30,6 +30,8 @@ import { startSingleNode } from "./single-node.ts";
 import { Supervised } from "./supervised.ts";
 import { VERSION } from "./version.ts";
 
+/** Everything in it is for its owner only; a server that runs as another user passes through. */
+const DATA_DIR_MODE = 0o711;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A fast shutdown of Postgres, and its two harder ways. */
 const POSTGRES_STOP_MAX_MS = 45_000;
@@ -78,7 +80,7 @@ async function bringUp(start: Start): Promise<void> {
   const { config, log, shutdown, io } = start;
   const { signal } = shutdown;
   await checkPort(config);
-  await makeFolder(config.dataDir, 0o700).catch((error: unknown) => {
+  await makeFolder(config.dataDir, DATA_DIR_MODE).catch((error: unknown) => {
     throw fileFault(config.dataDir, error);
   });
   const embedded = config.databaseUrl === undefined ? await startPostgres(start) : undefined;

@@ -7,11 +7,11 @@
 // E5: whatever keeps it from starting is a StartFault with one plain sentence.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, open, readFile, realpath, stat } from "node:fs/promises";
+import { open, readFile, realpath, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { findBinaries } from "./embedded-postgres/binaries.ts";
-import { prepareCluster, SUPERUSER } from "./embedded-postgres/cluster.ts";
+import { DISK_FULL, prepareCluster, SUPERUSER } from "./embedded-postgres/cluster.ts";
 import { type FolderLock, lockFolder } from "./embedded-postgres/folder-lock.ts";
 import { clearLeftover, FAST_STOP_MAX_MS, IMMEDIATE_STOP_MAX_MS, readPidFile } from "./embedded-postgres/leftover.ts";
 import { childEnv, chooseRunAs, type RunAs } from "./embedded-postgres/run-as.ts";
@@ -75,7 +75,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
 async function openFolder(path: string): Promise<string> {
   try {
-    await makeFolder(path, 0o700);
+    // Its secrets are files for their owner only; a server that runs as another user must be able to pass.
+    await makeFolder(path, 0o711);
     return await realpath(path);
   } catch (error) {
     throw fileFault(path, error);
@@ -93,8 +94,6 @@ async function startLocked(
   const clusterDir = join(workDir, "cluster");
   await clearLeftover(clusterDir, systemTimers, options.log);
   const binaries = await findBinaries(join(folder, "lib"));
-  const owned = (await stat(workDir)).uid;
-  if (process.getuid?.() === 0 && owned !== 0) await chmod(folder, 0o711);
   const runAs = await chooseRunAs(binaries, workDir);
   const fsync = options.fsync ?? true;
   const password = await prepareCluster(folder, workDir, runAs, fsync);
@@ -174,7 +173,7 @@ class Server {
       return new StartFault("port_taken", `Postgres cannot listen on 127.0.0.1:${port}: the port is taken.`);
     }
     const said = await this.#said();
-    if (/No space left|Disk quota exceeded/.test(said)) return fileFault(this.#folder, { code: "ENOSPC" });
+    if (DISK_FULL.test(said)) return fileFault(this.#folder, { code: "ENOSPC" });
     if (/Permission denied/.test(said)) return fileFault(this.#folder, { code: "EACCES" });
     const last = said.trim().split("\n").slice(-3).join(" ") || this.#spawnError?.message || failure;
     const logFile = join(this.#folder, "server.log");

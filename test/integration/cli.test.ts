@@ -118,7 +118,7 @@ t.test("after kill -9: the simulator is gone with its parent, and a start carrie
   t.equal((await run(t, ["import", file, "--data", dataDir])).code, 0);
   first.child.kill("SIGKILL");
   await first.ended;
-  while ((await processesOf(folder)).some((command) => command.includes("payment-simulator")));
+  await until(async () => !(await processesOf(folder)).some((command) => command.includes("payment-simulator")));
   const second = await startProduct(t, dataDir);
   t.equal((await fetch(`${second.url}/v1/shows/${smallShowId(0)}`)).status, 200);
   second.child.kill("SIGTERM");
@@ -130,7 +130,7 @@ t.test("Ctrl-C in the middle of the start leaves nothing behind", async (t) => {
   const folder = await testFolder(t);
   const dataDir = join(folder, "data");
   const command = usher(t, ["start", "--port", "0", "--data", dataDir, "--no-demo"]);
-  while ((await processesOf(dataDir)).length < 2 && command.child.exitCode === null);
+  await until(async () => (await processesOf(dataDir)).length > 1 || command.child.exitCode !== null);
   command.child.kill("SIGINT");
   t.match(await command.ended, { code: 0 });
   t.same(await processesOf(folder), []);

@@ -6,7 +6,7 @@ import { constants } from "node:fs";
 import { access, chmod, cp, lstat, mkdir, mkdtemp, readFile, rename, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import { StartFault, systemCodeOf } from "../start-fault.ts";
 
 export interface Binaries {
@@ -103,7 +103,9 @@ async function linkLibraries(packageDir: string, spareDir: string): Promise<Reco
   }
   await mkdir(spareDir, { recursive: true, mode: 0o755 });
   await linkInto(packageDir, spareDir, true);
-  return { [process.platform === "darwin" ? "DYLD_LIBRARY_PATH" : "LD_LIBRARY_PATH"]: spareDir };
+  // The libraries look for one another beside the link they were found by, so their own folder is named too.
+  const path = `${spareDir}${delimiter}${lib}`;
+  return { [process.platform === "darwin" ? "DYLD_LIBRARY_PATH" : "LD_LIBRARY_PATH"]: path };
 }
 
 async function linkInto(packageDir: string, folder: string, isElsewhere: boolean): Promise<void> {

@@ -5,12 +5,14 @@
 
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileFault, StartFault, systemCodeOf } from "../start-fault.ts";
 import { type RunAs, runToEnd } from "./run-as.ts";
 
 export const SUPERUSER = "usher";
 const INITDB_TIMEOUT_MS = 120_000;
+/** How Postgres says that the disk is full; half a block written is the last it gets in. */
+export const DISK_FULL = /No space left|Disk quota exceeded|wrote only \d+ of \d+ bytes/;
 const UNFINISHED = /^cluster\.new-/;
 
 /** Makes the cluster in `workDir` unless there is one; answers its password. */
@@ -69,9 +71,10 @@ async function initialise(fresh: string, password: string, runAs: RunAs, fsync: 
   const passwordFile = `${fresh}.password`;
   await writeFile(passwordFile, password, { mode: 0o600 });
   try {
-    if (runAs.user !== undefined) {
-      await chown(fresh, runAs.user.uid, runAs.user.gid);
-      await chown(passwordFile, runAs.user.uid, runAs.user.gid);
+    const owner = runAs.owner ?? runAs.user;
+    if (owner !== undefined) {
+      await chown(fresh, owner.uid, owner.gid);
+      await chown(passwordFile, owner.uid, owner.gid);
     }
     const args = ["-D", fresh, "-U", SUPERUSER, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256"];
     args.push(`--pwfile=${passwordFile}`, "--no-instructions", ...(fsync ? [] : ["--no-sync"]));
@@ -88,8 +91,9 @@ async function initialise(fresh: string, password: string, runAs: RunAs, fsync: 
 
 function initFault(fresh: string, result: ReturnType<typeof runToEnd>): StartFault {
   const said = `${result.stdout ?? ""}${result.stderr ?? ""}`;
-  if (/No space left|Disk quota exceeded/.test(said)) return fileFault(fresh, { code: "ENOSPC" });
-  if (/Permission denied/.test(said)) return fileFault(fresh, { code: "EACCES" });
+  const folder = dirname(fresh);
+  if (DISK_FULL.test(said)) return fileFault(folder, { code: "ENOSPC" });
+  if (/Permission denied/.test(said)) return fileFault(folder, { code: "EACCES" });
   const lines = said.split("\n").filter((line) => /error|fatal|detail|could not/i.test(line));
   const reason = result.error?.message ?? lines.join(" ") ?? said.trim();
   return new StartFault("initdb", `Postgres could not make its data folder ${fresh}: ${reason || said.trim()}`);

@@ -13,6 +13,8 @@ import { identityOf } from "./process-facts.ts";
 const ATTEMPTS_MAX = 20;
 const LOCK_FILE = /^lock\.(\d+)$/;
 const RELEASED = "released";
+/** Root may have used the folder once; its owner must still be able to see by whom. */
+const LOCK_MODE = 0o644;
 
 export interface FolderLock {
   release(): Promise<void>;
@@ -27,7 +29,7 @@ export async function holderOf(folder: string): Promise<number | undefined> {
 /** Takes the folder, or throws the StartFault `already_running`. */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const own = join(folder, `.lock-${randomUUID()}`);
-  await writeFile(own, `${process.pid}\n${identityOf(process.pid) ?? ""}\n`, { mode: 0o600 });
+  await writeFile(own, `${process.pid}\n${identityOf(process.pid) ?? ""}\n`, { mode: LOCK_MODE });
   try {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const number = await highest(folder);
@@ -89,6 +91,6 @@ async function removeBelow(folder: string, number: number): Promise<void> {
 
 async function release(folder: string, number: number): Promise<void> {
   const text = join(folder, `.lock-${randomUUID()}`);
-  await writeFile(text, `${RELEASED}\n`, { mode: 0o600 });
+  await writeFile(text, `${RELEASED}\n`, { mode: LOCK_MODE });
   await rename(text, join(folder, `lock.${number}`));
 }

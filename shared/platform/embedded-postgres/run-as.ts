@@ -3,12 +3,13 @@
 // R2: root runs a folder that somebody else owns as that owner, so that the owner can use it too.
 // R3: else root runs it in a user namespace of its own (`unshare -U`): inside it is nobody, to the kernel it is still
 //     root, so a folder below a 0700 home stays within reach and every file stays root's.
-// R4: where namespaces are forbidden, root runs a copy of the binaries as `postgres` or `nobody`, if that user can
-//     reach the folder.
+// R4: where namespaces are forbidden, as in most containers, root gives the folder to `postgres` or `nobody` and runs
+//     the server as that user: plainly if it can reach everything, else from a copy of the binaries, else with the one
+//     capability that lets it pass 0700 folders.
 // Each is tried for real on the very folder before it is chosen.
 
 import { spawnSync } from "node:child_process";
-import { chown, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { StartFault } from "../start-fault.ts";
 import { type Binaries, copyForOthers } from "./binaries.ts";
@@ -19,8 +20,10 @@ export interface RunAs {
   readonly binaries: Binaries;
   /** Command and leading arguments to run a program with. */
   commandFor(program: string, args: readonly string[]): { command: string; args: string[] };
-  /** The user the child becomes; `undefined` is ours. */
-  readonly user: { readonly uid: number; readonly gid: number } | undefined;
+  /** The user the child is started as; `undefined` is ours. */
+  readonly user: User | undefined;
+  /** Whose the files must be, where that is neither. */
+  readonly owner?: User;
 }
 
 /** Chooses who runs the server in `workDir`, which exists and may be given to another user here. */
@@ -34,22 +37,51 @@ export async function chooseRunAs(binaries: Binaries, workDir: string): Promise<
     if (failure === undefined) return namespaced;
     tried.push(`in a user namespace: ${failure}`);
   }
-  const copied = await copyForOthers(binaries);
-  const others =
-    owner.uid === 0 ? await serviceUsers() : [{ name: `uid ${owner.uid}`, uid: owner.uid, gid: owner.gid }];
-  for (const { name, uid, gid } of others) {
-    if (owner.uid === 0) await chown(workDir, uid, gid);
-    const runAs = { ...direct(copied), user: { uid, gid } };
-    const failure = probe(runAs, workDir);
-    if (failure === undefined) return runAs;
-    if (owner.uid === 0) await chown(workDir, 0, 0);
-    tried.push(`as ${name}: ${failure}`);
+  const users = owner.uid === 0 ? await serviceUsers() : [{ name: `uid ${owner.uid}`, uid: owner.uid, gid: owner.gid }];
+  for (const user of users) {
+    if (owner.uid === 0) give(workDir, user);
+    for (const way of WAYS) {
+      const runAs = await way(binaries, user);
+      const failure = probe(runAs, workDir);
+      if (failure === undefined) return runAs;
+      tried.push(`as ${user.name}: ${failure}`);
+    }
   }
+  if (owner.uid === 0) give(workDir, { uid: 0, gid: 0 });
   throw new StartFault(
     "run_as_root",
     `Postgres cannot run as root, and no other way worked for ${workDir} (${tried.join("; ")}); ` +
       "start Usher as an ordinary user, or choose a data folder that every user can reach, such as --data /var/lib/usher.",
   );
+}
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** How root runs something as another user, the least powerful first. */
+const WAYS: readonly ((binaries: Binaries, user: User) => Promise<RunAs>)[] = [
+  async (binaries, user) => ({ ...direct(binaries), user }),
+  async (binaries, user) => ({ ...direct(await copyForOthers(binaries)), user }),
+  // A copy here too: a server looks for itself by access(2), for which capabilities do not count.
+  async (binaries, user) => passingFolders(await copyForOthers(binaries), user),
+];
+
+function passingFolders(binaries: Binaries, { uid, gid }: User): RunAs {
+  const capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"];
+  const asUser = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", ...capability, "--"];
+  return {
+    binaries,
+    commandFor: (program, args) => ({ command: "setpriv", args: [...asUser, program, ...args] }),
+    user: undefined,
+    owner: { uid, gid },
+  };
+}
+
+/** With everything in it: an earlier start may have run in a namespace. */
+function give(folder: string, { uid, gid }: User): void {
+  spawnSync("chown", ["-R", `${uid}:${gid}`, folder], { stdio: "ignore" });
 }
 
 /** Runs a short program to its end. `failure`: why it could not even be started, or was stopped. */
@@ -114,19 +146,19 @@ function probe(runAs: RunAs, workDir: string): string | undefined {
   for (const [program, args] of [
     [runAs.binaries.postgres, ["--version"]],
     [runAs.binaries.initdb, ["--version"]],
-    ["test", ["-w", workDir, "-a", "-x", workDir]],
+    ["sh", ["-c", ': >"$1/.probe" && rm "$1/.probe"', "sh", workDir]],
   ] as const) {
     const result = runToEnd(runAs, program, args, PROBE_TIMEOUT_MS);
     if (result.error !== undefined) return result.error.message;
     if (result.status !== 0) {
       const said = result.stderr.trim().split("\n").at(-1) ?? "";
-      return program === "test" ? `${workDir} is out of its reach` : said || `${program} ended with ${result.status}`;
+      return program === "sh" ? `${workDir} is out of its reach` : said || `${program} ended with ${result.status}`;
     }
   }
   return undefined;
 }
 
-async function serviceUsers(): Promise<{ name: string; uid: number; gid: number }[]> {
+async function serviceUsers(): Promise<(User & { readonly name: string })[]> {
   const passwd = await readFile("/etc/passwd", "utf8").catch(() => "");
   const rows = passwd.split("\n").map((line) => line.split(":"));
   return ["postgres", "nobody"].flatMap((wanted) => {
