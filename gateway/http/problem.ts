@@ -34,6 +34,8 @@ export interface FieldError {
   readonly message: string;
 }
 
+type Member = "type" | "title" | "status" | "detail" | "instance" | "code" | "retryable" | "request_id";
+
 export interface Problem {
   readonly code: ProblemCode;
   /** What happened and what to do next, for the person who reads it. */
@@ -43,8 +45,8 @@ export interface Problem {
   readonly seats?: readonly string[];
   readonly free?: number;
   readonly retryAfterS?: number;
-  /** Extension members beside the registered ones, already in the API's words. */
-  readonly more?: Readonly<Record<string, unknown>>;
+  /** Further members, already in the API's words; none may take the place of one that every problem has. */
+  readonly more?: Readonly<Record<string, unknown>> & { readonly [Name in Member]?: never };
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -105,7 +107,6 @@ export const statusOf = (code: ProblemCode): number => CODES[code].status;
 export function problemAnswer(problem: Problem, instance: string, requestId: string): Answer {
   const { status, title, retryable } = CODES[problem.code];
   const body = {
-    ...problem.more,
     type: `urn:usher:problem:${problem.code}`,
     title,
     status,
@@ -118,6 +119,7 @@ export function problemAnswer(problem: Problem, instance: string, requestId: str
     free: problem.free,
     retry_after_s: problem.retryAfterS,
     errors: problem.errors,
+    ...problem.more,
   };
   const headers =
     problem.retryAfterS === undefined
