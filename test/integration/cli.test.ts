@@ -156,7 +156,7 @@ t.test("runs as an ordinary user below a 0700 home", { skip: process.getuid?.() 
   ];
   const result = spawnSync("setpriv", command, {
     encoding: "utf8",
-    env: { PATH: process.env["PATH"], TMPDIR: folder },
+    env: { PATH: process.env.PATH, TMPDIR: folder },
   });
   t.equal(result.status, 0, result.stderr);
   t.match(result.stdout.trim().split("\n").at(-1), /^[\w-]+\.[\w-]+\.[\w-]+$/);
