@@ -32,7 +32,10 @@ export type Decision =
   | { readonly kind: "done" }
   | { readonly kind: "refuse"; readonly refusal: Refusal }
   | { readonly kind: "payment_unavailable" }
-  /** The command names rows that are not in memory: read them, then ask again. */
+  /**
+   * The command names rows that may not be in memory: read them, then ask again. Of `operation`: its record, the booking
+   * it placed, and the payment it began, which stands in its booking's row, as a record.
+   */
   | { readonly kind: "fetch"; readonly booking: BookingId | undefined; readonly operation: OperationId | undefined };
 
 export const accept = (event: ShowEvent, about?: BookingId): Decision => ({ kind: "accept", events: [event], about });

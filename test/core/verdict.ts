@@ -1,0 +1,143 @@
+// What a command should come to, by the auditor's books: the specification's rules once more, written as plainly as
+// can be. Answers a decision's kind or a refusal's code; several between bars where either will do.
+
+import type { SettlePayment, ShowCommand } from "../../allocator/core/command.ts";
+import type { Rules } from "../../allocator/core/decision.ts";
+import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
+import type { Operation, PlaceHold } from "../../shared/protocol/command.ts";
+import type { Account, Auditor } from "./auditor.ts";
+
+export interface Circumstances {
+  readonly at: number;
+  readonly rules: Rules;
+  readonly paymentsAvailable: boolean;
+}
+
+export function verdict(books: Auditor, command: ShowCommand, circumstances: Circumstances): string {
+  switch (command.kind) {
+    case "Tick":
+      return "done";
+    case "ChangeTerms":
+      return "accept";
+    case "MoveDeadlines":
+      return command.outageId > books.outageId ? "accept" : "done";
+    case "PlaceHold":
+      return placeVerdict(books, command, circumstances.at);
+    case "SettlePayment":
+      return settleVerdict(books, command);
+    case "BlockSeats":
+    case "UnblockSeats": {
+      const prior = priorOf(books, command.operation);
+      if (prior !== "new") return prior === "same" ? "done" : "idempotency_key_reused";
+      const statuses = command.seats.map((seat) => books.statusOf(seat));
+      if (command.kind === "UnblockSeats") return statuses.includes(3) ? "accept" : "done";
+      if (statuses.some((status) => status === 1 || status === 2)) return "seats_taken";
+      return statuses.includes(0) ? "accept" : "done";
+    }
+    default:
+      return aboutBooking(books, command, circumstances);
+  }
+}
+
+function priorOf(books: Auditor, operation: Operation): "new" | "same" | "reused" {
+  const effect = books.effects.get(operation.id);
+  if (effect === undefined) return "new";
+  return effect.requestHash === operation.requestHash ? "same" : "reused";
+}
+
+function placeVerdict(books: Auditor, { choice, operation, session }: PlaceHold, at: number): string {
+  const prior = priorOf(books, operation);
+  if (prior !== "new") return prior === "same" ? "answer" : "idempotency_key_reused";
+  const { terms, hall } = books;
+  if (terms.cancelled || at >= terms.salesCutoffAt) return "sales_closed";
+  if (terms.gated) return "not_admitted";
+  const wanted = choice.by === "seats" ? choice.seats.length : choice.quantity;
+  if (books.seatsOf(session) + wanted > 10) return "hold_limit";
+  const pool = [...hall.category.keys()].filter(
+    (seat) =>
+      choice.by === "seats" ||
+      ((choice.category === undefined || hall.category[seat] === choice.category) &&
+        (choice.accessible || hall.accessible[seat] === 0)),
+  );
+  const free = pool.filter((seat) => books.statusOf(seat) === 0);
+  const held = pool.filter((seat) => books.statusOf(seat) === 1);
+  if (free.length + held.length < wanted) return "show_full";
+  if (free.length < wanted) return "retry_held";
+  if (choice.by === "seats") return seatsVerdict(books, choice.seats);
+  const isBlock = (first: number): boolean => {
+    let seat = first;
+    for (let i = 1; i < wanted; i += 1) {
+      seat = hall.right[seat] as number;
+      if (!free.includes(seat)) return false;
+    }
+    return true;
+  };
+  return choice.contiguous && !free.some(isBlock) ? "no_contiguous_block" : "accept";
+}
+
+function seatsVerdict(books: Auditor, chosen: readonly number[]): string {
+  if (chosen.some((seat) => books.statusOf(seat) !== 0)) return "seats_taken";
+  if (books.terms.singleGap !== "reject") return "accept";
+  const { left, right, category } = books.hall;
+  const isTaken = (seat: number): boolean => chosen.includes(seat) || books.statusOf(seat) !== 0;
+  const isStranded = (seat: number): boolean => {
+    const beside = [left[seat] as number, right[seat] as number];
+    return !isTaken(seat) && beside.every((n) => n >= 0 && isTaken(n)) && beside.some((n) => chosen.includes(n));
+  };
+  return [...category.keys()].some(isStranded) ? "single_gap" : "accept";
+}
+
+type AboutBooking = Extract<ShowCommand, { readonly session: SessionId; readonly bookingId: BookingId }>;
+
+function aboutBooking(books: Auditor, command: AboutBooking, circumstances: Circumstances): string {
+  const account = books.accounts.get(command.bookingId);
+  if (account === undefined || account.session !== command.session) return "not_found";
+  if (command.kind === "ReadBooking") return "answer";
+  const prior = priorOf(books, command.operation);
+  if (prior === "reused") return "idempotency_key_reused";
+  if (command.kind === "ConfirmBooking") return confirmVerdict(account, prior, books, circumstances);
+  if (prior === "same") return "answer";
+  const { status } = account;
+  if (command.kind === "ReleaseHold" && status === "released") return "answer";
+  if (command.kind === "CancelBooking" && status === "cancelled") return "answer";
+  if (status === "paying") return "payment_in_progress";
+  if (command.kind === "CancelBooking") return status === "booked" ? "accept" : "hold_expired";
+  if (status === "booked") return "already_booked";
+  if (status !== "held") return "hold_expired";
+  return command.kind === "ExtendHold" && account.extended ? "already_extended" : "accept";
+}
+
+function confirmVerdict(
+  account: Account,
+  prior: "new" | "same",
+  books: Auditor,
+  { rules, paymentsAvailable }: Circumstances,
+): string {
+  const { status } = account;
+  if (prior === "new" && status === "paying") return "payment_in_progress";
+  if (prior === "new" && status === "held") {
+    const isFree = account.seats.every((seat) => account.prices[books.hall.category[seat] ?? -1] === 0);
+    return rules.instantPayments || isFree || paymentsAvailable ? "accept" : "payment_unavailable";
+  }
+  if (status === "paying" || status === "booked") return "answer";
+  return status === "held" || status === "declined" ? "payment_declined" : "hold_expired";
+}
+
+function settleVerdict(books: Auditor, { bookingId, attempt, outcome }: SettlePayment): string {
+  const account = books.accounts.get(bookingId);
+  if (account === undefined || account.payment === "none" || account.attempts !== attempt) return "done";
+  const { payment, status } = account;
+  const mayStillBook =
+    !books.terms.cancelled &&
+    books.seatsOf(account.session) === 0 &&
+    account.seats.every((seat) => books.statusOf(seat) === 0);
+  const accepted = {
+    authorised: payment === "begun" || (payment === "voiding" && mayStillBook),
+    declined: payment === "begun" || payment === "voiding",
+    captured: payment === "authorised",
+    capture_failed: payment === "authorised" && status === "booked",
+    voided: payment === "voiding" || payment === "refunding",
+  }[outcome.kind];
+  // A finished payment's booking may be cold: then there is nothing to answer with, and nothing to settle.
+  return accepted ? "accept" : "answer|done";
+}
