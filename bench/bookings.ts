@@ -3,8 +3,8 @@
 
 import { build, type Histogram } from "hdr-histogram-js";
 import { smallCatalogue, smallShowId } from "../demo/catalogue/small.ts";
-import { type BenchOptions, type BenchResult, type Figure, median } from "./bench.ts";
 import { LoadConnection, once } from "../test/harness/http-client.ts";
+import { type BenchOptions, type BenchResult, type Figure, median } from "./bench.ts";
 import { type BenchProduct, startBenchProduct } from "./product.ts";
 
 const SHOWS = 2_000;
@@ -37,7 +37,9 @@ async function measure(
     for (let round = 0; round < (quick ? 1 : ROUNDS); round += 1) {
       const { rate, failures } = await load.round(quick ? 500 : ROUND_MS, latencies);
       rates.push(rate);
-      print(`${name}, round ${round + 1}: ${Math.round(rate)} bookings/s${failures === "" ? "" : `, refused ${failures}`}`);
+      print(
+        `${name}, round ${round + 1}: ${Math.round(rate)} bookings/s${failures === "" ? "" : `, refused ${failures}`}`,
+      );
     }
     return figuresOf(name, rates, latencies);
   } finally {
@@ -52,7 +54,13 @@ function figuresOf(name: string, rates: readonly number[], latencies: Histogram)
     unit: "ms",
   });
   const rate: Figure = { name: `full bookings, ${name}`, value: median(rates), unit: "/s", rounds: rates };
-  return [name.startsWith("instant") ? { ...rate, atLeast: 3_000 } : rate, percentile(50), percentile(95), percentile(99), percentile(99.9)];
+  return [
+    name.startsWith("instant") ? { ...rate, atLeast: 3_000 } : rate,
+    percentile(50),
+    percentile(95),
+    percentile(99),
+    percentile(99.9),
+  ];
 }
 
 /** Shows to sell and people to sell to. */
@@ -109,11 +117,21 @@ class Load {
     const turn = this.#turn;
     const session = `Authorization: Bearer ${this.#tokens[turn % this.#tokens.length]}\r\n`;
     const lockBody = `{"showtime_id":"${smallShowId(turn % SHOWS)}","quantity":2}`;
-    const lock = await connection.request("POST", "/v1/bookings/lock", `${session}X-Idempotency-Key: l${turn}\r\n`, lockBody);
+    const lock = await connection.request(
+      "POST",
+      "/v1/bookings/lock",
+      `${session}X-Idempotency-Key: l${turn}\r\n`,
+      lockBody,
+    );
     if (lock.status !== 201) return `lock ${lock.status} ${codeOf(lock.body)}`;
     const { lock_id } = JSON.parse(lock.body) as { lock_id: string };
     const confirmBody = `{"lock_id":"${lock_id}","payment_token":"pm_card_visa"}`;
-    const confirm = await connection.request("POST", "/v1/bookings/confirm", `${session}X-Idempotency-Key: c${turn}\r\n`, confirmBody);
+    const confirm = await connection.request(
+      "POST",
+      "/v1/bookings/confirm",
+      `${session}X-Idempotency-Key: c${turn}\r\n`,
+      confirmBody,
+    );
     return confirm.status === 200 ? undefined : `confirm ${confirm.status} ${codeOf(confirm.body)}`;
   }
 }

@@ -15,7 +15,11 @@ const DAY_MS = 86_400_000;
 
 export async function run({ quick, print }: BenchOptions): Promise<BenchResult> {
   const people = quick ? 500 : PEOPLE;
-  const product = await startBenchProduct({ PAYMENT_URL: "instant:", BOOKING_ATTEMPTS_PER_MIN: "0", LOG_LEVEL: "warn" });
+  const product = await startBenchProduct({
+    PAYMENT_URL: "instant:",
+    BOOKING_ATTEMPTS_PER_MIN: "0",
+    LOG_LEVEL: "warn",
+  });
   try {
     const admin = `Authorization: Bearer ${await product.adminToken()}\r\n`;
     const catalogue = smallCatalogue({ shows: 1, rows: 10, seatsPerRow: 20, startsAt: Date.now() + DAY_MS });
