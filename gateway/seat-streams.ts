@@ -91,7 +91,7 @@ export class SeatStreams {
       for (const stream of channel) stream.send(bytes);
     };
     this.#views.watch(showId, {
-      delta: (update) => send(deltaEvent(update)),
+      delta: (update, previous) => send(deltaEvent(update, previous)),
       snapshot: (view) => send(snapshotEvent(view, false)),
     });
     return channel;
@@ -125,11 +125,9 @@ const snapshotEvent = (view: SeatView, isStale: boolean): Buffer =>
     Buffer.from("\n\n"),
   ]);
 
-function deltaEvent(update: ShowUpdate): Buffer {
-  const { epoch, version, changes, queued } = update;
-  return Buffer.from(
-    `event: delta\nid: ${epoch}.${version}\ndata: ${JSON.stringify({ epoch, version, changes, queued })}\n\n`,
-  );
+function deltaEvent({ epoch, version, changes, queued }: ShowUpdate, previous: number): Buffer {
+  const data = JSON.stringify({ epoch, previous, version, changes, queued });
+  return Buffer.from(`event: delta\nid: ${epoch}.${version}\ndata: ${data}\n\n`);
 }
 
 /** One client's stream. Before `start` it is deaf: the snapshot it starts with holds what it missed. */

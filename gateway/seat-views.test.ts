@@ -181,7 +181,7 @@ t.test("a watched show hears of everything, and is tried again until it can be r
   const { allocator, views, time } = viewsOf();
   const heard: string[] = [];
   views.watch(SHOW, {
-    delta: ({ version }) => heard.push(`delta ${version}`),
+    delta: ({ version }, previous) => heard.push(`delta ${previous} to ${version}`),
     snapshot: (view) => heard.push(`snapshot ${view.version}`),
   });
   allocator.override = () => ({ kind: "snapshot", snapshot: snapshot(1, 5, "0000") });
@@ -196,8 +196,9 @@ t.test("a watched show hears of everything, and is tried again until it can be r
   await time.pass(500);
   reads.answer(snapshot(1, 9, "1100"));
   await settled();
-  allocator.emit(update(1, 9, [[2, 1]]));
-  t.same(heard, ["snapshot 5", "delta 6", "snapshot 9", "delta 10"]);
+  // Two turns in one: told from the version that was told last.
+  allocator.emit({ ...update(1, 8, [[2, 1]]), version: 11 });
+  t.same(heard, ["snapshot 5", "delta 5 to 6", "snapshot 9", "delta 9 to 11"]);
   allocator.emit(update(1, 20, [[2, 1]]));
   await settled();
   reads.answer("fault");

@@ -20,7 +20,8 @@ export type SeatViewRead =
 
 /** Hears of one show: each change in order, and `snapshot` when what came before no longer holds. */
 export interface SeatWatcher {
-  delta(update: ShowUpdate): void;
+  /** `previous`: the version that was told last. One update may hold several turns, so versions can jump. */
+  delta(update: ShowUpdate, previous: number): void;
   snapshot(view: SeatView): void;
 }
 
@@ -112,8 +113,9 @@ export class SeatViews {
       entry.behindEpoch = Math.max(entry.behindEpoch, update.epoch);
       return;
     }
+    const previous = entry.view.version;
     const applied = entry.view.apply(update);
-    if (applied === "changed") entry.watcher?.delta(update);
+    if (applied === "changed") entry.watcher?.delta(update, previous);
     else if (applied === "gap") this.#fallBehind(entry, update.epoch);
   }
 

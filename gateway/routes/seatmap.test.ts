@@ -97,7 +97,11 @@ t.test("a stream: snapshot, deltas, heartbeat; a gap or a new epoch is a new sna
   const events = eventsOf(response);
   t.match(await events.next(), { event: "snapshot", id: "1.0", data: { show_id: SHOW, status: "0".repeat(30) } });
   await ask("POST", LOCK, { body: { showtime_id: SHOW, seat_ids: ["A2"] } });
-  t.match(await events.next(), { event: "delta", id: "1.1", data: { epoch: 1, version: 1, changes: [[1, 1]] } });
+  t.match(await events.next(), {
+    event: "delta",
+    id: "1.1",
+    data: { epoch: 1, previous: 0, version: 1, changes: [[1, 1]] },
+  });
   const show = allocator.showOf(SHOW);
   // An update that went missing: version 2 never came here, 3 does.
   Object.assign(show, { version: 3 });

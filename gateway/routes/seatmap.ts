@@ -83,8 +83,8 @@ const streamEndpoint = (streams: SeatStreams): Endpoint =>
     tag: "shows",
     summary: "The seat map as it changes",
     description:
-      "Server-sent events: `snapshot` (as the seat map), then `delta` `{epoch, version, changes: [[index, status], …], " +
-      "queued}`; after a gap or a change of owner a new `snapshot`. A comment every 15 s keeps the line open.",
+      "Server-sent events: `snapshot` (as the seat map), then `delta` `{epoch, previous, version, changes: [[index, status], …], " +
+      "queued}`: what changed since version `previous`; after a gap or a change of owner a new `snapshot`. A comment every 15 s keeps the line open.",
     access: "public",
     idempotent: false,
     params: SHOW_PARAMS,
