@@ -18,9 +18,9 @@ import type { PaymentGateway } from "./payments/port.ts";
 import { PaymentSaga } from "./payments/saga.ts";
 import { LocalPort } from "./transport/local-port.ts";
 
-/** Connections: the lanes, and as many again for claims, fences, cold rows and the beat. */
 const LANES = 2;
-const CONNECTIONS_MAX = LANES + 6;
+/** The lanes, and what claims (2 × 2), fences (1) and cold rows (3) ask at once: a commit never waits for a connection. */
+const CONNECTIONS_MAX = LANES + 8;
 /**
  * Plans must not depend on statistics: a statement prepared while a table was still empty kept a sequential scan of
  * show_lease inside a nested loop, and a commit of 120 shows took 100 ms instead of 3.
@@ -114,26 +114,24 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     registry.dropAll();
   }
 
+  async function stop(): Promise<void> {
+    isStopping = true;
+    registry.stop();
+    await commits.drained();
+    await saga?.stop();
+    await commits.drained();
+    await watch.stop();
+    await beats.end();
+    await pool.end();
+  }
+
   try {
     await watch.start();
+    // Whoever waited for a deadline waits no longer than it takes to load.
+    registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
   } catch (error) {
-    await Promise.all([beats.end(), pool.end()]);
+    await stop();
     throw error;
   }
-  // Whoever waited for a deadline waits no longer than it takes to load.
-  registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
-
-  return {
-    port,
-    async stop() {
-      isStopping = true;
-      registry.stop();
-      await commits.drained();
-      await saga?.stop();
-      await commits.drained();
-      await watch.stop();
-      await beats.end();
-      await pool.end();
-    },
-  };
+  return { port, stop };
 }

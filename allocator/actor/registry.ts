@@ -18,7 +18,7 @@ import { compileHall, type Hall } from "../core/hall.ts";
 import type { Booking } from "../core/state.ts";
 import { Batcher } from "../journal/batcher.ts";
 import type { GroupCommit } from "../journal/group-commit.ts";
-import type { ClaimedShow, ClaimOutcome, Journal, Lease } from "../journal/journal.ts";
+import type { ClaimedShow, ClaimOutcome, ColdQuery, ColdRows, Journal, Lease } from "../journal/journal.ts";
 import type { ShowUpdate } from "../../shared/protocol/reply.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
 import { loadShow } from "./load-show.ts";
@@ -28,6 +28,7 @@ import { AGAIN, ShowActor, type ActorSurroundings, type Answer, type DeathCause 
 const MAILBOX_MAX = 10_000;
 const CLAIM_BATCH_MAX = 500;
 const FENCE_BATCH_MAX = 2_000;
+const COLD_BATCH_MAX = 500;
 /** Idle shows kept in memory unless told otherwise; the one idle longest goes first. */
 const SHOWS_MAX = 100_000;
 const LAYOUTS_MAX = 5_000;
@@ -70,6 +71,7 @@ export class Registry {
   readonly #halls = new Map<string, Promise<Hall>>();
   readonly #claims: Batcher<ShowId, ClaimOutcome>;
   readonly #fences: Batcher<Lease, boolean>;
+  readonly #colds: Batcher<ColdQuery, ColdRows>;
   readonly #deadlines: DeadlineTimer;
   readonly #around: ActorSurroundings;
   /** Counts `dropAll`: a show that was read before one may not know of the outage. */
@@ -88,6 +90,8 @@ export class Registry {
       batchesAtOnceMax: 1,
       timers,
     });
+    // Anybody may ask for bookings that are not there: a query each would keep commits waiting for a connection.
+    this.#colds = new Batcher({ ask: (queries) => journal.cold(queries), batchMax: COLD_BATCH_MAX, batchesAtOnceMax: 1, timers });
     this.#deadlines = new DeadlineTimer({ timers, now: options.now, wake: (showId) => this.#tick(showId) });
     this.#around = this.#surroundings();
   }
@@ -110,7 +114,7 @@ export class Registry {
   activate(showIds: readonly ShowId[]): void {
     for (const showId of showIds) {
       this.#withActor(showId, (found) => {
-        if (isPassingFault(found)) this.#deadlines.plan(showId, this.#options.now() + LOAD_RETRY_MS);
+        if (mayBeLoadedLater(found)) this.#deadlines.plan(showId, this.#options.now() + LOAD_RETRY_MS);
       });
     }
   }
@@ -127,7 +131,7 @@ export class Registry {
   }
 
   #surroundings(): ActorSurroundings {
-    const { journal, commits, now, rules, paymentsAvailable, onCommitted, onUnfinished, isStoreOpen } = this.#options;
+    const { commits, now, rules, paymentsAvailable, onCommitted, onUnfinished, isStoreOpen } = this.#options;
     return {
       now,
       rules,
@@ -135,7 +139,7 @@ export class Registry {
       ready: (participant) => commits.ready(participant),
       isOwner: (showId, epoch) => this.#fences.ask({ showId, epoch }),
       cold: async (query) => {
-        const rows = await journal.cold(query);
+        const rows = await this.#colds.ask(query);
         // The turn that follows would settle what is due (Z2).
         if (!isStoreOpen()) throw new Error("the store went away");
         return rows;
@@ -278,6 +282,7 @@ const fault = (code: Fault["code"]): Reply => ({ kind: "fault", fault: { code, o
 
 const isRead = (read: Read | Reply | typeof AGAIN): read is Read => typeof read === "object" && "claimed" in read;
 
-/** One that may be over when the show is asked again. */
-const isPassingFault = (found: ShowActor | Reply | typeof AGAIN): boolean =>
-  typeof found === "object" && !(found instanceof ShowActor) && found.kind === "fault" && found.fault.code !== "show_quarantined";
+const mayBeLoadedLater = (found: ShowActor | Reply | typeof AGAIN): boolean => {
+  if (found === AGAIN) return true;
+  return !(found instanceof ShowActor) && found.kind === "fault" && found.fault.code !== "show_quarantined";
+};

@@ -373,7 +373,7 @@ t.test("a row that is older than its end does not come back to life", async (t) 
   await stage.settle();
   // Another booking is confirmed with the key of this one's payment, which the table still shows as authorised.
   const other = await stage.held(bySeats(1), session);
-  stage.take("reused", confirm(other, session, { operation: pay.operation }));
+  stage.take("reused", confirm(other, session, { operation: { ...pay.operation, requestHash: -1 } }));
   stage.take("captured", { ...attempt, outcome: { kind: "captured" } });
   await stage.commitAll();
   await stage.colds.held.shift()?.answer({ ...NO_ROWS, operationBooking: old });

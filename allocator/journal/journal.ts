@@ -101,7 +101,8 @@ export interface Journal {
   commit(entries: readonly CommitEntry[]): Promise<CommitOutcome[]>;
   /** Which of the leases still stand. */
   fence(leases: readonly Lease[]): Promise<Set<ShowId>>;
-  cold(query: ColdQuery): Promise<ColdRows>;
+  /** In the order of the queries. */
+  cold(queries: readonly ColdQuery[]): Promise<ColdRows[]>;
   terms(showId: ShowId): Promise<ShowTerms>;
   log(showId: ShowId, after: number, limit: number): Promise<LogEntry[]>;
   /** Says that the store is alive, and records the outage when it was not for longer than 2 s. Answers the last one. */

@@ -2,7 +2,7 @@
 // shows' terms and layouts. In a service of one cell they are the same server.
 // P1: every method is one statement, or statements of which each is harmless alone: nothing needs BEGIN … COMMIT.
 
-import type { OperationId, ShowId } from "../../shared/kernel/ids.ts";
+import type { ShowId } from "../../shared/kernel/ids.ts";
 import { operationOf } from "../../shared/kernel/ids.ts";
 import type { Layout } from "../../shared/protocol/layout.ts";
 import type { LogEntry } from "../../shared/protocol/reply.ts";
@@ -11,6 +11,7 @@ import { faultOf, type Pool } from "../../shared/platform/postgres.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import { claimShows } from "./claim.ts";
 import { commitStatement, commitValues } from "./commit-statement.ts";
+import type { Booking, OperationRecord } from "../core/state.ts";
 import type { ClaimOutcome, ColdQuery, ColdRows, CommitEntry, CommitOutcome, Journal, Lease } from "./journal.ts";
 import {
   BOOKING_COLUMNS,
@@ -26,6 +27,11 @@ import {
 
 /** An absence of the whole service longer than this moves the deadlines. */
 export const OUTAGE_MIN_MS = 2_000;
+
+/** A show, and the 22 characters of an operation. */
+type RowKey = readonly [showId: string, id: string];
+const keyOf = (showId: string, id: string): string => `${showId}.${id}`;
+const ASKED = "unnest($1::text[], $2::text[]) AS q(show_id, id)";
 
 export interface PostgresJournalOptions {
   readonly cell: Pool;
@@ -114,44 +120,58 @@ export class PostgresJournal implements Journal {
     return new Set(rows.map((row) => row.show_id));
   }
 
-  async cold({ showId, booking, operation }: ColdQuery): Promise<ColdRows> {
-    const { cell } = this.#options;
-    const ids = [booking === undefined ? undefined : operationOf(booking), operation];
-    const bookings = cell.query<BookingRow>({
-      name: "cold-bookings",
-      text: `SELECT ${BOOKING_COLUMNS} FROM booking WHERE show_id = $1 AND id = ANY($2)`,
-      values: [showId, ids.filter((id) => id !== undefined)],
-    });
-    const [found, operations, paid] = await Promise.all([
-      bookings,
-      operation && this.#operation(showId, operation),
-      operation && this.#paidBy(showId, operation),
+  async cold(queries: readonly ColdQuery[]): Promise<ColdRows[]> {
+    const placed: RowKey[] = [];
+    const asked: RowKey[] = [];
+    for (const { showId, booking, operation } of queries) {
+      if (booking !== undefined) placed.push([showId, operationOf(booking)]);
+      if (operation !== undefined) asked.push([showId, operation]);
+    }
+    const [bookings, operations, paid] = await Promise.all([
+      this.#bookings([...placed, ...asked]),
+      this.#operations(asked),
+      this.#paidBy(asked),
     ]);
-    const rows = found.rows.map(bookingFrom);
-    return {
-      booking: rows.find((row) => row.id === booking),
-      operation: operations || undefined,
-      operationBooking: rows.find((row) => operation !== undefined && operationOf(row.id) === operation) ?? (paid || undefined),
-    };
+    return queries.map(({ showId, booking, operation }) => {
+      const found = { booking: booking && bookings.get(keyOf(showId, operationOf(booking))) };
+      if (operation === undefined) return { ...found, operation: undefined, operationBooking: undefined };
+      const key = keyOf(showId, operation);
+      return { ...found, operation: operations.get(key), operationBooking: bookings.get(key) ?? paid.get(key) };
+    });
   }
 
-  async #operation(showId: ShowId, operation: OperationId) {
-    const { rows } = await this.#options.cell.query<OperationRow>({
-      name: "cold-operation",
-      text: "SELECT id, request_hash, at, result FROM operation WHERE show_id = $1 AND id = $2",
-      values: [showId, operation],
-    });
-    return rows[0] && operationFrom(rows[0]);
+  async #bookings(keys: readonly RowKey[]): Promise<Map<string, Booking>> {
+    const rows = await this.#lookUp<BookingRow>(
+      "cold-bookings",
+      `SELECT DISTINCT ${BOOKING_COLUMNS} FROM ${ASKED} JOIN booking USING (show_id, id)`,
+      keys,
+    );
+    return new Map(rows.map((row) => [keyOf(row.show_id, row.id), bookingFrom(row)]));
   }
 
-  /** No index: asked only when the key index says the operation may be known, and then over one show's rows. */
-  async #paidBy(showId: ShowId, operation: OperationId) {
-    const { rows } = await this.#options.cell.query<BookingRow>({
-      name: "cold-payment",
-      text: `SELECT ${BOOKING_COLUMNS} FROM booking WHERE show_id = $1 AND payment->>'operation' = $2`,
-      values: [showId, operation],
-    });
-    return rows[0] && bookingFrom(rows[0]);
+  async #operations(keys: readonly RowKey[]): Promise<Map<string, OperationRecord>> {
+    const rows = await this.#lookUp<OperationRow & { show_id: string }>(
+      "cold-operations",
+      `SELECT show_id, id, request_hash, at, result FROM ${ASKED} JOIN operation USING (show_id, id)`,
+      keys,
+    );
+    return new Map(rows.map((row) => [keyOf(row.show_id, row.id), operationFrom(row)]));
+  }
+
+  /** No index: asked only when the key index says an operation may be known, and then over its show's rows. */
+  async #paidBy(keys: readonly RowKey[]): Promise<Map<string, Booking>> {
+    const rows = await this.#lookUp<BookingRow & { paid: string }>(
+      "cold-payments",
+      `SELECT b.*, q.id AS paid FROM ${ASKED} JOIN booking b ON b.show_id = q.show_id AND b.payment->>'operation' = q.id`,
+      keys,
+    );
+    return new Map(rows.map((row) => [keyOf(row.show_id, row.paid), bookingFrom(row)]));
+  }
+
+  async #lookUp<Row extends object>(name: string, text: string, keys: readonly RowKey[]): Promise<Row[]> {
+    if (keys.length === 0) return [];
+    const values = [keys.map(([showId]) => showId), keys.map(([, id]) => id)];
+    return (await this.#options.cell.query<Row>({ name, text, values })).rows;
   }
 
   async terms(showId: ShowId): Promise<ShowTerms> {

@@ -122,7 +122,9 @@ export async function startNode(
 
 const randomId = (): string => randomBytes(17).toString("base64url").slice(0, 22);
 export const newSession = (): SessionId => randomId() as SessionId;
-export const newOperation = (requestHash = 1): Operation => ({ id: randomId() as OperationId, requestHash });
+let requests = 0;
+/** Of a request of its own: another operation never has its fingerprint. */
+export const newOperation = (): Operation => ({ id: randomId() as OperationId, requestHash: ++requests });
 
 export const bySeats = (...seats: number[]): SeatChoice => ({ by: "seats", seats });
 export const byQuantity = (quantity: number): SeatChoice => ({

@@ -176,20 +176,27 @@ export class FakeJournal implements Journal {
     return new Set(standing.map((lease) => lease.showId));
   }
 
-  async cold({ showId, booking, operation }: ColdQuery): Promise<ColdRows> {
-    this.#note("cold", [showId]);
+  async cold(queries: readonly ColdQuery[]): Promise<ColdRows[]> {
+    this.#note(
+      "cold",
+      queries.map((query) => query.showId),
+    );
+    const rows = queries.map((query) => this.#cold(query));
+    await this.#held.get("cold");
+    return rows;
+  }
+
+  #cold({ showId, booking, operation }: ColdQuery): ColdRows {
     const { bookings, operations } = this.#show(showId);
     const paidOrPlaced = [...bookings.values()].find(
       (row) => operation !== undefined && (row.id.endsWith(operation) || row.payment?.operation === operation),
     );
     const copy = (row: Booking | undefined): Booking | undefined => row && { ...row };
-    const rows: ColdRows = {
+    return {
       booking: copy(booking && bookings.get(booking)),
       operation: operation && operations.get(operation),
       operationBooking: copy(paidOrPlaced),
     };
-    await this.#held.get("cold");
-    return rows;
   }
 
   async terms(): Promise<ShowTerms> {

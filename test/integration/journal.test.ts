@@ -319,8 +319,8 @@ t.test("a batch writes each row's last image only", async (t) => {
   const again = await claimOne(journal, showId);
   const third = placeHold(bySeats(1, 2), session);
   const state = [cancel(secondId), third, confirm(holdIdOf(showId, third), session)];
-  const cold = await journal.cold({ showId, booking: secondId, operation: undefined });
-  const warm = { ...again, bookings: [...again.bookings, ...(cold.booking ? [cold.booking] : [])] };
+  const [cold] = await journal.cold([{ showId, booking: secondId, operation: undefined }]);
+  const warm = { ...again, bookings: [...again.bookings, ...(cold?.booking ? [cold.booking] : [])] };
   t.same(await journal.commit([await entryOf(journal, warm, state)]), ["committed"]);
   const { rows } = await database.pool.query("SELECT seat FROM sold_seat ORDER BY seat");
   t.same(rows, [{ seat: 1 }, { seat: 2 }]);
@@ -336,23 +336,25 @@ t.test("cold rows: a booking by its id, by what placed it, by what paid it; an o
   const pay = confirm(bookingId, session);
   const block: ShowCommand = { kind: "BlockSeats", operation: newOperation(), seats: [5, 6] };
   await journal.commit([await entryOf(journal, await claimOne(journal, showId), [hold, pay, block])]);
-  const none = { booking: undefined, operation: undefined };
-  t.match(await journal.cold({ ...none, showId, booking: bookingId }), {
-    booking: { id: bookingId, status: "booked" },
-  });
-  t.match(await journal.cold({ ...none, showId, operation: hold.operation.id }), {
-    operationBooking: { id: bookingId },
-  });
-  t.match(await journal.cold({ ...none, showId, operation: pay.operation.id }), {
-    operationBooking: { id: bookingId },
-  });
-  t.match(await journal.cold({ ...none, showId, operation: block.operation.id }), { operation: { subject: [5, 6] } });
-  const nothing = await journal.cold({
-    showId,
-    booking: holdIdOf(showId, placeHold(bySeats(0))),
-    operation: newOperation().id,
-  });
-  t.same(nothing, { booking: undefined, operation: undefined, operationBooking: undefined });
+  const nobodys = { booking: holdIdOf(showId, placeHold(bySeats(0))), operation: newOperation().id };
+  const rows = await journal.cold([
+    { showId, booking: bookingId, operation: undefined },
+    { showId, booking: undefined, operation: hold.operation.id },
+    { showId, booking: undefined, operation: pay.operation.id },
+    { showId, booking: bookingId, operation: block.operation.id },
+    { showId, ...nobodys },
+    { showId: "elsewhere" as ShowId, booking: bookingId, operation: pay.operation.id },
+  ]);
+  const booked = { id: bookingId, status: "booked" };
+  t.match(rows, [
+    { booking: booked, operation: undefined },
+    { operationBooking: booked },
+    { operationBooking: booked },
+    { booking: booked, operation: { subject: [5, 6] }, operationBooking: undefined },
+    { booking: undefined, operation: undefined, operationBooking: undefined },
+    { booking: undefined, operation: undefined, operationBooking: undefined },
+  ]);
+  t.same(await journal.cold([]), []);
   const { operationIds } = await claimOne(journal, showId);
   t.same(new Set(operationIds), new Set([hold.operation.id, pay.operation.id, block.operation.id]));
 });
