@@ -99,7 +99,9 @@ export const SETTINGS = {
     unit: "attempts per minute",
     min: 0,
     max: 1_000_000,
-    meaning: "Booking attempts a session may make; 0 turns all limits of this kind off.",
+    meaning:
+      "Booking attempts a session may make; 0 turns all limits of this kind off. " +
+      "Read and checked, but not enforced yet: this version limits nobody.",
   }),
   LOG_LEVEL: setting({
     name: "LOG_LEVEL",
