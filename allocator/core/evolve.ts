@@ -115,7 +115,7 @@ function placeHold(state: ShowState, event: HoldPlaced, at: number): void {
     reason: undefined,
     contactEmail: undefined,
   });
-  state.keys.add(operationOf(event.id), at);
+  state.keys.addHold(operationOf(event.id));
 }
 
 function extendHold(

@@ -69,6 +69,14 @@ t.test("a key is found again also where many share its fingerprint, or it was ad
   t.ok(twins.every((key) => index.mayHave(key)));
 });
 
+t.test("a hold's key is never forgotten", async (t) => {
+  const index = new KeyIndex();
+  const holds = Array.from({ length: 1_000 }, newKey);
+  for (const key of holds) index.addHold(key);
+  for (let day = 0; day < 9; day += 1) index.add(newKey(), T0 + day * KEY_PERIOD_MS);
+  t.ok(holds.every((key) => index.mayHave(key)));
+});
+
 t.test("a fingerprint is 30 bits, spread by the first five characters", async (t) => {
   const seen = new Set(Array.from({ length: 5_000 }, () => fingerprintOf(newKey())));
   t.ok([...seen].every((bits) => Number.isInteger(bits) && bits >= 0 && bits < 2 ** 30));

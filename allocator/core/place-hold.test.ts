@@ -321,6 +321,23 @@ t.test("a key", async (t) => {
       .when(same, T0)
       .thenAnswers(t, "h", "held", { replayed: true });
   });
+  t.test("also days later: a booking's id is made of it, and no second one may have it", async (t) => {
+    const days = 9 * 86_400_000;
+    const stage = { terms: { salesCutoffAt: T0 + 2 * days } };
+    const past = [
+      hold,
+      at(T0 + TTL + GRACE, { kind: "HoldExpired", id: booking("h") }),
+      at(T0 + days, blocked([9])),
+    ] as const;
+    on({ ...stage, cold: ["h"] })
+      .given(...past)
+      .when(same, T0 + days)
+      .thenFetches(t, { booking: booking("h"), operation: operationId("h") });
+    on(stage)
+      .given(...past)
+      .when(same, T0 + days)
+      .thenAnswers(t, "h", "expired", { replayed: true });
+  });
   t.test("with another body is refused", async (t) => {
     given(hold)
       .when(bySeats("h", "ann", [5], 2), T0)

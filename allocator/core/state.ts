@@ -3,8 +3,8 @@
 // S2: `free` and `held` count by seat class (category × accessible) what `seats` says.
 // S3: `bookings` has every booking that is live, whose payment is unfinished, or whose last change is not yet
 //     committed; the others are cold: in the table only. Likewise `operations`.
-// S4: `keys` knows the fingerprint of every operation of the last day, cold ones too; it may know too many, never too
-//     few: an operation it does not know is new, and needs no look-up.
+// S4: `keys` knows the fingerprint of every hold's operation and of every other one of the last day, cold ones too; it
+//     may know too many, never too few: an operation it does not know is new, and needs no look-up.
 
 import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
 import {

@@ -110,7 +110,7 @@ export class Rig {
     bookings.sort((a, b) => a.expiresAt + a.graceMs - b.expiresAt - b.graceMs || a.version - b.version);
     for (const booking of bookings) {
       if (isLive(booking) || isUnfinished(booking.payment)) enlist(loaded, booking);
-      loaded.keys.add(operationOf(booking.id), booking.createdAt);
+      loaded.keys.addHold(operationOf(booking.id));
       if (booking.payment !== undefined) loaded.keys.add(booking.payment.operation, lastAt);
     }
     for (const { id, at } of this.#operations.values()) loaded.keys.add(id, at);
