@@ -23,6 +23,8 @@ export const NUMBERS_PER_STEP = 16;
 const OPENED_AT = 1_800_000_000_000;
 const SESSIONS = ["ann", "bob", "eve", "zoe"] as const;
 const TTLS_MS = [300_000, 300_000, 60_000, 1_000, 900_000, 120_000, 30_000, 600_000, 45_000, 3_600_000, 90_000];
+const SHORT_MS = [0, 0, 1, 200, 700, 1_000, 3_000, 4_999, 5_000, 10_000, -1, -3_000];
+const LONG_MS = [60_000, 119_999, 300_000, 305_000, -60_000, 600_000];
 const HALLS: readonly Hall[] = [
   drawnHall("aaaaaa", "aaabbb", "bbbBBA"),
   drawnHall("aa aaaa", "aa aaaB"),
@@ -64,6 +66,7 @@ export class Scenario {
   readonly #rules: Rules;
   readonly #sent: ShowCommand[] = [];
   readonly #known: { id: BookingId; session: SessionId }[] = [];
+  readonly #keys: number;
   #now = OPENED_AT;
   /** What became of the commands, counted: a life in which nothing happens proves nothing. */
   readonly outcomes = new Map<string, number>();
@@ -79,7 +82,7 @@ export class Scenario {
       ]),
       currency: "EUR",
       startsAt: OPENED_AT + 90_000_000,
-      salesCutoffAt: OPENED_AT + 86_400_000,
+      salesCutoffAt: OPENED_AT + dice.pick([86_400_000, 86_400_000, 86_400_000, 7_200_000]),
       holdTtlMs: 300_000,
       graceMs: 5_000,
       offerTtlMs: 120_000,
@@ -89,10 +92,12 @@ export class Scenario {
       cancelled: false,
     };
     this.#rules = {
-      payTtlMs: dice.pick([120_000, 10_000]),
+      payTtlMs: dice.pick([120_000, 120_000, 10_000]),
       releaseOnDecline: dice.below(2) === 0,
       instantPayments: dice.below(4) === 3,
     };
+    // Few keys, so that one is used for this and for that; or many, so that something happens for longer.
+    this.#keys = dice.pick([40, 60_000]);
     this.#rig = new Rig("show-1" as ShowId, hall, terms, OPENED_AT);
     this.#auditor = new Auditor(hall, terms, OPENED_AT);
   }
@@ -101,7 +106,7 @@ export class Scenario {
   step(numbers: readonly number[]): string[] {
     const dice = new Dice(numbers);
     // Mostly a little later, sometimes much, sometimes the clock goes back.
-    this.#now += dice.pick([0, 1, 700, 3_000, 20_000, 4_999, 100_000, 300_000, -1, -60_000, 305_000, 5_000]);
+    this.#now += dice.below(16) === 15 ? dice.pick(LONG_MS) : dice.pick(SHORT_MS);
     const paymentsAvailable = dice.below(8) !== 7;
     const kind = dice.below(40);
     if (kind === 38) this.#rig.takeOver();
@@ -164,9 +169,9 @@ export class Scenario {
   #command(dice: Dice, kind: number): ShowCommand {
     if (kind < 9) return this.#place(dice);
     if (kind < 22) return this.#aboutBooking(dice, kind);
-    if (kind < 26) return this.#settle(dice);
+    if (kind < 27) return this.#settle(dice);
     if (kind < 28) {
-      const request = { kind: dice.pick(["BlockSeats", "UnblockSeats"] as const), seats: this.#seats(dice, 3) };
+      const request = { kind: dice.pick(["BlockSeats", "UnblockSeats"] as const), seats: this.#seats(dice, 2) };
       return { ...request, operation: this.#operation(dice, "admin", request) };
     }
     const { terms } = this.#rig.state;
@@ -174,11 +179,11 @@ export class Scenario {
       const changes = {
         holdTtlMs: dice.pick(TTLS_MS),
         graceMs: dice.pick([5_000, 0, 60_000]),
-        cancelled: dice.below(12) === 11,
+        cancelled: dice.below(20) === 19,
       };
       return {
         kind: "ChangeTerms",
-        terms: { ...terms, ...changes, gated: dice.below(8) === 7, singleGap: dice.pick(["allow", "reject"]) },
+        terms: { ...terms, ...changes, gated: dice.below(20) === 19, singleGap: dice.pick(["allow", "reject"]) },
       };
     }
     if (kind === 29) {
@@ -191,9 +196,8 @@ export class Scenario {
     return { kind: "Tick" };
   }
 
-  /** Few keys, so that one is used for this and for that. */
   #operation(dice: Dice, session: string, request: object): Operation {
-    return { id: operationIdOf(session, dice.below(40)), requestHash: requestHashOf(request) };
+    return { id: operationIdOf(session, dice.below(this.#keys)), requestHash: requestHashOf(request) };
   }
 
   #seats(dice: Dice, countMax: number): number[] {
@@ -220,10 +224,13 @@ export class Scenario {
     return { ...request, operation: this.#operation(dice, session, request) };
   }
 
-  /** Mostly of one of the latest bookings, mostly by its own session. */
+  /** Mostly about one that is live or booked, else about any of the latest; mostly by its own session. */
   #aboutBooking(dice: Dice, kind: number): ShowCommand {
     const nobody = { id: "show-1.none__________________" as BookingId, session: "ann" as SessionId };
-    const { id: bookingId, session: own } = this.#known.at(-1 - dice.below(6)) ?? this.#known.at(-1) ?? nobody;
+    const wanted = kind < 20 ? ["held", "paying"] : ["booked"];
+    const standing = this.#known.filter(({ id }) => wanted.includes(this.#auditor.accounts.get(id)?.status ?? ""));
+    const among = dice.below(4) === 3 ? this.#known : standing;
+    const { id: bookingId, session: own } = among.at(-1 - dice.below(4)) ?? among.at(-1) ?? nobody;
     const session = dice.below(12) === 11 ? ("eve" as SessionId) : own;
     const about = { session, bookingId };
     if (kind === 9) return { kind: "ReadBooking", ...about };
@@ -239,12 +246,16 @@ export class Scenario {
   }
 
   #settle(dice: Dice): ShowCommand {
-    const paid = [...this.#auditor.accounts.values()].filter((account) => account.payment !== "none");
+    const states = dice.pick([["begun"], ["begun", "voiding"], ["authorised", "refunding"], undefined]);
+    const paid = [...this.#auditor.accounts.values()].filter(
+      ({ payment }) => payment !== "none" && (states === undefined || states.includes(payment)),
+    );
     const account = paid.at(-1 - dice.below(3)) ?? paid.at(-1);
     const bookingId = account?.id ?? ("show-1.none__________________" as BookingId);
     const outcome = dice.pick<SettlePayment["outcome"]>([
       { kind: "authorised", reference: `pi_${bookingId}` },
       { kind: "authorised", reference: `pi_${bookingId}` },
+      { kind: "declined", reason: "card_declined" },
       { kind: "declined", reason: "card_declined" },
       { kind: "captured" },
       { kind: "voided" },
