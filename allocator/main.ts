@@ -1,21 +1,21 @@
 // One allocator node, put together: store, shows, payments, and the port a gateway asks them by.
 // Everything started here is stopped by `stop`, in the order that lets what was acknowledged be committed.
 
-import type { Metrics } from "../shared/platform/metrics.ts";
-import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
 import type { AlignedClock } from "../shared/platform/clock.ts";
 import type { Log } from "../shared/platform/log.ts";
+import type { Metrics } from "../shared/platform/metrics.ts";
 import { createPool } from "../shared/platform/postgres.ts";
 import type { Timers } from "../shared/platform/timers.ts";
-import type { Rules } from "./core/decision.ts";
+import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
 import { Registry } from "./actor/registry.ts";
+import type { Rules } from "./core/decision.ts";
 import { GroupCommit } from "./journal/group-commit.ts";
 import { PostgresJournal } from "./journal/postgres-journal.ts";
 import type { TermDefaults } from "./journal/rows.ts";
 import { StoreWatch } from "./journal/store-watch.ts";
 import { observe } from "./metrics.ts";
 import type { PaymentGateway } from "./payments/port.ts";
-import { PaymentSaga } from "./payments/saga.ts";
+import { PaymentSaga, type SagaOptions } from "./payments/saga.ts";
 import { LocalPort } from "./transport/local-port.ts";
 
 const LANES = 2;
@@ -25,7 +25,12 @@ const CONNECTIONS_MAX = LANES + 8;
  * Plans must not depend on statistics: a statement prepared while a table was still empty kept a sequential scan of
  * show_lease inside a nested loop, and a commit of 120 shows took 100 ms instead of 3.
  */
-const PLANNER_SETTINGS = { enable_seqscan: "off", enable_mergejoin: "off", enable_material: "off", plan_cache_mode: "force_generic_plan" };
+const PLANNER_SETTINGS = {
+  enable_seqscan: "off",
+  enable_mergejoin: "off",
+  enable_material: "off",
+  plan_cache_mode: "force_generic_plan",
+};
 const STATEMENT_TIMEOUT_MS = 3_000;
 const BEAT_TIMEOUT_MS = 500;
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -54,12 +59,15 @@ export interface Allocator {
   stop(): Promise<void>;
 }
 
-export async function startAllocator(options: AllocatorOptions): Promise<Allocator> {
-  const { clock, timers, log, payments, random, nodeId } = options;
-  const now = (): number => clock.now();
+interface Store {
+  readonly journal: PostgresJournal;
+  end(): Promise<void>;
+}
+
+function connectStore({ databaseUrl, nodeId, defaults, log }: AllocatorOptions): Store {
   const connect = (max: number, statementTimeoutMs: number) =>
     createPool({
-      url: options.databaseUrl,
+      url: databaseUrl,
       max,
       applicationName: `usher allocator ${nodeId}`,
       statementTimeoutMs,
@@ -69,8 +77,20 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     });
   const pool = connect(CONNECTIONS_MAX, STATEMENT_TIMEOUT_MS);
   const beats = connect(1, BEAT_TIMEOUT_MS);
-  const { defaults } = options;
-  const journal = new PostgresJournal({ cell: pool, catalogue: pool, beats, owner: nodeId, view: 0, defaults, log });
+  return {
+    journal: new PostgresJournal({ cell: pool, catalogue: pool, beats, owner: nodeId, view: 0, defaults, log }),
+    async end() {
+      await beats.end();
+      await pool.end();
+    },
+  };
+}
+
+export async function startAllocator(options: AllocatorOptions): Promise<Allocator> {
+  const { clock, timers, log, payments, random } = options;
+  const now = (): number => clock.now();
+  const store = connectStore(options);
+  const { journal } = store;
   const meters = observe(options.metrics);
   const commits = new GroupCommit({
     journal,
@@ -81,19 +101,16 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     onStatement: meters.onStatement,
   });
   let isStopping = false;
-  const watch = new StoreWatch({ journal, clock, timers, log, onOutage: (outageId) => onOutage(outageId) });
-  const saga: PaymentSaga | undefined =
-    payments &&
-    new PaymentSaga({
-      gateway: payments,
-      settle: (showId, command) =>
-        new Promise((resolve) => {
-          registry.take(showId, command, (answer) => resolve(typeof answer !== "symbol" && answer.kind !== "fault"));
-        }),
-      timers,
-      random,
-      log,
+  const onOutage = (outageId: number): void => {
+    log.warn({ outage_id: outageId }, "the store was away: deadlines move by it");
+    registry.dropAll();
+  };
+  const watch = new StoreWatch({ journal, clock, timers, log, onOutage });
+  const settle: SagaOptions["settle"] = (showId, command) =>
+    new Promise((resolve) => {
+      registry.take(showId, command, (answer) => resolve(typeof answer !== "symbol" && answer.kind !== "fault"));
     });
+  const saga = payments && new PaymentSaga({ gateway: payments, settle, timers, random, log });
   const registry: Registry = new Registry({
     journal,
     commits,
@@ -106,25 +123,18 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     onCommitted: (update) => port.publish(update),
     onUnfinished: (bookings) => saga?.onUnfinished(bookings),
   });
-  const port = new LocalPort({ registry, journal, saga, timers, now, random, unready: () => (watch.isOpen() ? [] : ["postgres"]) });
+  const unready = (): string[] => (watch.isOpen() ? [] : ["postgres"]);
+  const port = new LocalPort({ registry, journal, saga, timers, now, random, unready });
   meters.onShows(() => registry.size);
-
-  function onOutage(outageId: number): void {
-    log.warn({ outage_id: outageId }, "the store was away: deadlines move by it");
-    registry.dropAll();
-  }
-
-  async function stop(): Promise<void> {
+  const stop = async (): Promise<void> => {
     isStopping = true;
     registry.stop();
     await commits.drained();
     await saga?.stop();
     await commits.drained();
     await watch.stop();
-    await beats.end();
-    await pool.end();
-  }
-
+    await store.end();
+  };
   try {
     await watch.start();
     // Whoever waited for a deadline waits no longer than it takes to load.

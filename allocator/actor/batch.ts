@@ -1,10 +1,10 @@
 // What a show's turns add up to until they are committed: the log's rows, each touched row once, and who waits.
 
-import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
 import { assertNever } from "../../shared/kernel/assert.ts";
+import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
 import type { ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { ShowEvent } from "../core/event.ts";
-import { isUnfinished, type Booking, type ShowState } from "../core/state.ts";
+import { type Booking, isUnfinished, type ShowState } from "../core/state.ts";
 import type { Turn } from "../core/turn.ts";
 import type { CommitEntry, LogTurn, SoldSeatChange } from "../journal/journal.ts";
 import { freeByCategory, seatText } from "./seat-text.ts";
@@ -96,7 +96,9 @@ export class Batch {
       turns: this.turns,
       bookings: Array.from(this.bookings, (id) => ({ ...(state.bookings.get(id) as Booking) })),
       sold: this.#soldChanges(),
-      operations: Array.from(this.operations, (id) => state.operations.get(id)).filter((record) => record !== undefined),
+      operations: Array.from(this.operations, (id) => state.operations.get(id)).filter(
+        (record) => record !== undefined,
+      ),
     };
   }
 

@@ -2,7 +2,7 @@
 
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { Hall } from "../core/hall.ts";
-import { enlist, newShow, setSeat, type ShowState } from "../core/state.ts";
+import { enlist, newShow, type ShowState, setSeat } from "../core/state.ts";
 import type { ClaimedShow } from "../journal/journal.ts";
 import { seatStatuses } from "./seat-text.ts";
 

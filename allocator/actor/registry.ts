@@ -8,10 +8,10 @@
 //     loaded again without anybody asking.
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
-import { sameTerms } from "../../shared/protocol/terms.ts";
-import type { Fault, Reply } from "../../shared/protocol/reply.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import type { Timers } from "../../shared/platform/timers.ts";
+import type { Fault, Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
+import { sameTerms } from "../../shared/protocol/terms.ts";
 import type { ShowCommand } from "../core/command.ts";
 import type { Rules } from "../core/decision.ts";
 import { compileHall, type Hall } from "../core/hall.ts";
@@ -19,10 +19,9 @@ import type { Booking } from "../core/state.ts";
 import { Batcher } from "../journal/batcher.ts";
 import type { GroupCommit } from "../journal/group-commit.ts";
 import type { ClaimedShow, ClaimOutcome, ColdQuery, ColdRows, Journal, Lease } from "../journal/journal.ts";
-import type { ShowUpdate } from "../../shared/protocol/reply.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
 import { loadShow } from "./load-show.ts";
-import { AGAIN, ShowActor, type ActorSurroundings, type Answer, type DeathCause } from "./show-actor.ts";
+import { type ActorSurroundings, AGAIN, type Answer, type DeathCause, ShowActor } from "./show-actor.ts";
 
 /** Commands a loading show keeps waiting. */
 const MAILBOX_MAX = 10_000;
@@ -60,7 +59,9 @@ interface Read {
 }
 
 type Waiting = (actor: ShowActor | Reply | typeof AGAIN) => void;
-type Slot = { readonly kind: "loading"; readonly mailbox: Waiting[] } | { readonly kind: "live"; readonly actor: ShowActor };
+type Slot =
+  | { readonly kind: "loading"; readonly mailbox: Waiting[] }
+  | { readonly kind: "live"; readonly actor: ShowActor };
 
 export class Registry {
   readonly #options: RegistryOptions;
@@ -80,7 +81,12 @@ export class Registry {
   constructor(options: RegistryOptions) {
     const { journal, timers } = options;
     this.#options = options;
-    this.#claims = new Batcher({ ask: (showIds) => this.#claim(showIds), batchMax: CLAIM_BATCH_MAX, batchesAtOnceMax: 2, timers });
+    this.#claims = new Batcher({
+      ask: (showIds) => this.#claim(showIds),
+      batchMax: CLAIM_BATCH_MAX,
+      batchesAtOnceMax: 2,
+      timers,
+    });
     this.#fences = new Batcher({
       ask: async (leases) => {
         const standing = await journal.fence(leases);
@@ -91,7 +97,12 @@ export class Registry {
       timers,
     });
     // Anybody may ask for bookings that are not there: a query each would keep commits waiting for a connection.
-    this.#colds = new Batcher({ ask: (queries) => journal.cold(queries), batchMax: COLD_BATCH_MAX, batchesAtOnceMax: 1, timers });
+    this.#colds = new Batcher({
+      ask: (queries) => journal.cold(queries),
+      batchMax: COLD_BATCH_MAX,
+      batchesAtOnceMax: 1,
+      timers,
+    });
     this.#deadlines = new DeadlineTimer({ timers, now: options.now, wake: (showId) => this.#tick(showId) });
     this.#around = this.#surroundings();
   }
@@ -278,7 +289,10 @@ export class Registry {
   }
 }
 
-const fault = (code: Fault["code"]): Reply => ({ kind: "fault", fault: { code, outcome: "none", retryAfterMs: 1_000 } });
+const fault = (code: Fault["code"]): Reply => ({
+  kind: "fault",
+  fault: { code, outcome: "none", retryAfterMs: 1_000 },
+});
 
 const isRead = (read: Read | Reply | typeof AGAIN): read is Read => typeof read === "object" && "claimed" in read;
 

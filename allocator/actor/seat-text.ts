@@ -12,7 +12,8 @@ export function seatText(seats: Uint8Array): string {
   return scratch.toString("latin1", 0, seats.length);
 }
 
-export const seatStatuses = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "latin1"), (code) => code - ZERO);
+export const seatStatuses = (text: string): Uint8Array =>
+  Uint8Array.from(Buffer.from(text, "latin1"), (code) => code - ZERO);
 
 export const freeByCategory = (state: ShowState): number[] =>
   state.hall.categories.map((_, category) => (state.free[2 * category] ?? 0) + (state.free[2 * category + 1] ?? 0));

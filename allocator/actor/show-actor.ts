@@ -7,12 +7,12 @@
 // O4: nothing awaits between a turn's decision and its place in the batch.
 
 import { assertNever } from "../../shared/kernel/assert.ts";
-import { showOf, type BookingId, type OperationId, type ShowId } from "../../shared/kernel/ids.ts";
+import { type BookingId, type OperationId, type ShowId, showOf } from "../../shared/kernel/ids.ts";
 import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { ShowCommand } from "../core/command.ts";
 import type { Decision, Rules } from "../core/decision.ts";
-import { isLive, isUnfinished, viewOf, type Booking, type ShowState } from "../core/state.ts";
-import { takeTurn, type Turn } from "../core/turn.ts";
+import { type Booking, isLive, isUnfinished, type ShowState, viewOf } from "../core/state.ts";
+import { type Turn, takeTurn } from "../core/turn.ts";
 import type { Participant } from "../journal/group-commit.ts";
 import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../journal/journal.ts";
 import { Batch } from "./batch.ts";
@@ -147,7 +147,9 @@ export class ShowActor implements Participant {
 
   /** Bookings found at load whose payment somebody has to drive on. */
   unfinished(): Booking[] {
-    return [...this.#state.bookings.values()].filter((booking) => isUnfinished(booking.payment)).map((booking) => ({ ...booking }));
+    return [...this.#state.bookings.values()]
+      .filter((booking) => isUnfinished(booking.payment))
+      .map((booking) => ({ ...booking }));
   }
 
   /** The show's next deadline, or `Infinity`. */
@@ -271,12 +273,18 @@ export class ShowActor implements Participant {
       // What is not at its end and not in memory can only be older than its end, which this actor committed and evicted.
       if (!isLive(row) && !isUnfinished(row.payment)) this.#state.bookings.set(row.id, row);
     }
-    if (operation !== undefined && !this.#state.operations.has(operation.id)) this.#state.operations.set(operation.id, operation);
+    if (operation !== undefined && !this.#state.operations.has(operation.id))
+      this.#state.operations.set(operation.id, operation);
     // A payment's operation is in its booking's row; the turn finds it as a record of its own.
     const paid = operationBooking?.payment;
     if (operationBooking === undefined || paid === undefined || asked === undefined || paid.operation !== asked) return;
     if (!this.#state.operations.has(asked)) {
-      const record = { id: asked, requestHash: paid.requestHash, at: operationBooking.createdAt, subject: operationBooking.id };
+      const record = {
+        id: asked,
+        requestHash: paid.requestHash,
+        at: operationBooking.createdAt,
+        subject: operationBooking.id,
+      };
       this.#state.operations.set(asked, record);
     }
   }
@@ -303,4 +311,7 @@ export class ShowActor implements Participant {
   }
 }
 
-const overloaded = (): Reply => ({ kind: "fault", fault: { code: "overloaded", outcome: "none", retryAfterMs: 1_000 } });
+const overloaded = (): Reply => ({
+  kind: "fault",
+  fault: { code: "overloaded", outcome: "none", retryAfterMs: 1_000 },
+});

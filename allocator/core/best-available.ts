@@ -2,7 +2,8 @@
 // empty seat; when there is no such block, the fewest pieces in neighbouring rows.
 // B1: only seats of the pool (free, of an accepted category, accessible ones only when asked for) are given.
 // B2: a block is one window of one run; of two blocks the one that leaves no single seat wins, then the smaller cost.
-// B3: a split has as few pieces as the pool allows, then spans as few rows as possible, then costs least.
+// B3: a split has as few pieces as the pool allows, then spans as few rows as possible; of several such spans of rows,
+//     each giving its longest lines, the cheapest.
 // Who asks for accessible seats needs one: a block with an accessible seat goes before any without.
 // Source: "Choosing seats" in the specification.
 
@@ -24,6 +25,7 @@ interface Segment {
   readonly to: number;
 }
 
+/** A window: `run.seats[from]` and as many more as wished. */
 interface Block {
   readonly run: Run;
   readonly from: number;
@@ -42,15 +44,14 @@ const inPool = (hall: Hall, seats: Uint8Array, wish: Wish, seat: number): boolea
  * contiguous wish, has no block of that length. `seats` is the seat map, one status a seat; it is not changed.
  */
 export function chooseSeats(hall: Hall, seats: Uint8Array, wish: Wish): number[] | undefined {
-  const segments = segmentsOf(hall, seats, wish);
-  const block = bestBlock(hall, seats, segments, wish.quantity, wish.accessible);
+  const block = bestBlock(hall, seats, wish);
   if (wish.accessible && !wish.contiguous && block?.hasAccessible !== true) {
-    const around = aroundAccessible(hall, segments, wish);
+    const around = aroundAccessible(hall, segmentsOf(hall, seats, wish), wish);
     if (around !== undefined) return ascending(around);
   }
   if (block !== undefined) return ascending(block.run.seats.slice(block.from, block.from + wish.quantity));
   if (wish.contiguous) return undefined;
-  const pieces = fewestPieces(hall, seats, segments, wish.quantity);
+  const pieces = fewestPieces(hall, seats, segmentsOf(hall, seats, wish), wish.quantity);
   return pieces && ascending(pieces);
 }
 
@@ -80,33 +81,44 @@ function singleAt(seats: Uint8Array, run: Run, at: number, step: 1 | -1): boolea
   return next === undefined || seats[next] !== SEAT_FREE;
 }
 
-function better(a: Block, b: Block | undefined, wantsAccessible: boolean): boolean {
-  if (b === undefined) return true;
+function better(a: Block, b: Block, wantsAccessible: boolean): boolean {
   if (wantsAccessible && a.hasAccessible !== b.hasAccessible) return a.hasAccessible;
   if (a.leavesSingle !== b.leavesSingle) return b.leavesSingle;
   return a.cost < b.cost;
 }
 
-function bestBlock(
-  hall: Hall,
-  seats: Uint8Array,
-  segments: readonly Segment[],
-  length: number,
-  wantsAccessible: boolean,
-): Block | undefined {
+/** Nearest runs first: one whose cheapest seat is too dear ends the search, mostly after a few rows. */
+function bestBlock(hall: Hall, seats: Uint8Array, wish: Wish): Block | undefined {
+  const { quantity, accessible } = wish;
   let best: Block | undefined;
-  for (const { run, from, to } of segments) {
-    for (let at = from; at + length <= to; at += 1) {
-      const cost = (run.costSums[at + length] as number) - (run.costSums[at] as number);
-      // Most windows lose by their cost to a block that already leaves no single seat: nothing more to look at.
-      if (!wantsAccessible && best !== undefined && !best.leavesSingle && cost >= best.cost) continue;
-      const leavesSingle = singleAt(seats, run, at - 1, -1) || singleAt(seats, run, at + length, 1);
-      const hasAccessible = wantsAccessible && windowHasAccessible(hall, run, at, length);
-      const block = { run, from: at, leavesSingle, hasAccessible, cost };
-      if (better(block, best, wantsAccessible)) best = block;
+  for (const run of hall.runsByCost) {
+    if (!accessible && best !== undefined && !best.leavesSingle && quantity * run.costMin >= best.cost) break;
+    let open = 0;
+    for (let i = 0; i < run.seats.length; i += 1) {
+      open = inPool(hall, seats, wish, run.seats[i] as number) ? open + 1 : 0;
+      if (open >= quantity) best = betterOf(hall, seats, { run, from: i + 1 - quantity, quantity, accessible }, best);
     }
   }
   return best;
+}
+
+interface Window {
+  readonly run: Run;
+  readonly from: number;
+  readonly quantity: number;
+  /** Whether an accessible seat is asked for. */
+  readonly accessible: boolean;
+}
+
+function betterOf(hall: Hall, seats: Uint8Array, window: Window, best: Block | undefined): Block {
+  const { run, from, quantity, accessible } = window;
+  const cost = (run.costSums[from + quantity] as number) - (run.costSums[from] as number);
+  // Most windows lose by their cost to a block that already leaves no single seat: nothing more to look at.
+  if (!accessible && best !== undefined && !best.leavesSingle && cost >= best.cost) return best;
+  const leavesSingle = singleAt(seats, run, from - 1, -1) || singleAt(seats, run, from + quantity, 1);
+  const hasAccessible = accessible && windowHasAccessible(hall, run, from, quantity);
+  const block = { run, from, leavesSingle, hasAccessible, cost };
+  return best === undefined || better(block, best, accessible) ? block : best;
 }
 
 function windowHasAccessible(hall: Hall, run: Run, at: number, length: number): boolean {
@@ -183,8 +195,12 @@ function takePieces(hall: Hall, seats: Uint8Array, segments: readonly Segment[],
       taken.push(...segment.run.seats.slice(segment.from, segment.to));
       continue;
     }
-    const block = bestBlock(hall, seats, [segment], missing, false);
-    if (block !== undefined) taken.push(...block.run.seats.slice(block.from, block.from + missing));
+    const { run, from, to } = segment;
+    let best: Block | undefined;
+    for (let at = from; at + missing <= to; at += 1) {
+      best = betterOf(hall, seats, { run, from: at, quantity: missing, accessible: false }, best);
+    }
+    if (best !== undefined) taken.push(...run.seats.slice(best.from, best.from + missing));
   }
   return taken;
 }

@@ -28,18 +28,13 @@ export class Deadlines<Id> {
 
   /** Puts `id` into the line of `kind` and `lineMs` to fall due at `at`; out of any other line of that kind. */
   set(kind: DeadlineKind, lineMs: number, id: Id, at: number): void {
-    this.delete(kind, id);
-    this.#lineFor(kind, lineMs).entries.set(id, at);
+    const line = this.#lineFor(kind, lineMs);
+    for (const other of this.#lines) if (other.kind === kind && other !== line) other.entries.delete(id);
+    line.entries.set(id, at);
   }
 
   delete(kind: DeadlineKind, id: Id): void {
-    for (const line of this.#lines) {
-      if (line.kind !== kind || !line.entries.delete(id)) continue;
-      // An empty line of a TTL that was changed would count against the limit for ever.
-      if (line.entries.size === 0 && this.#lines.length > 1)
-        this.#lines = this.#lines.filter((other) => other !== line);
-      return;
-    }
+    for (const line of this.#lines) if (line.kind === kind && line.entries.delete(id)) return;
   }
 
   /** The earliest deadline, or `undefined` when nothing ends by itself. */
@@ -75,15 +70,12 @@ export class Deadlines<Id> {
   }
 
   #lineFor(kind: DeadlineKind, lineMs: number): Line<Id> {
-    let last: Line<Id> | undefined;
-    let ofKind = 0;
-    for (const line of this.#lines) {
-      if (line.kind !== kind) continue;
-      if (line.lineMs === lineMs) return line;
-      last = line;
-      ofKind += 1;
-    }
-    if (last !== undefined && ofKind >= LINES_PER_KIND_MAX) return last;
+    for (const line of this.#lines) if (line.kind === kind && line.lineMs === lineMs) return line;
+    // A line that emptied is kept for the next of its TTL, until one of another TTL comes: it would count for ever.
+    this.#lines = this.#lines.filter((line) => line.kind !== kind || line.entries.size > 0);
+    const ofKind = this.#lines.filter((line) => line.kind === kind);
+    const last = ofKind.at(-1);
+    if (last !== undefined && ofKind.length >= LINES_PER_KIND_MAX) return last;
     const line = { kind, lineMs, entries: new LinkedHashMap<Id>() };
     this.#lines.push(line);
     return line;

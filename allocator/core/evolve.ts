@@ -3,7 +3,7 @@
 // V1: an event that does not fit the state is a bug: the assertion throws, the actor dies and is loaded anew.
 
 import { assertNever, fail } from "../../shared/kernel/assert.ts";
-import { type BookingId, type OperationId, operationOf } from "../../shared/kernel/ids.ts";
+import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
 import { type BookingStatus, SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
 import type { BookingConfirmed, HoldPlaced, PaymentBegun, ShowEvent } from "./event.ts";
 import {
@@ -115,7 +115,6 @@ function placeHold(state: ShowState, event: HoldPlaced, at: number): void {
     reason: undefined,
     contactEmail: undefined,
   });
-  state.keys.addHold(operationOf(event.id));
 }
 
 function extendHold(

@@ -18,6 +18,8 @@ export interface Run {
   readonly rank: number;
   /** `costSums[i]` = cost of the first i seats, so that any window's cost is one subtraction. */
   readonly costSums: readonly number[];
+  /** Of its cheapest seat. */
+  readonly costMin: number;
 }
 
 export interface Hall {
@@ -32,6 +34,8 @@ export interface Hall {
   readonly accessible: Uint8Array;
   readonly cost: Float64Array;
   readonly runs: readonly Run[];
+  /** The same, those with the cheapest seat first. */
+  readonly runsByCost: readonly Run[];
   /** The neighbour's seat index, −1 at the end of a run. */
   readonly left: Int16Array;
   readonly right: Int16Array;
@@ -88,7 +92,8 @@ function rankRows(rows: readonly LayoutSeat[][], pitch: number): { row: readonly
 function compileRun(seats: readonly LayoutSeat[], rank: number, cost: Float64Array): Run {
   const costSums = [0];
   for (const seat of seats) costSums.push((costSums.at(-1) ?? 0) + (cost[seat.index] ?? 0));
-  return { seats: seats.map((seat) => seat.index), rank, costSums };
+  const costMin = Math.min(...seats.map((seat) => cost[seat.index] as number));
+  return { seats: seats.map((seat) => seat.index), rank, costSums, costMin };
 }
 
 /** `layout` must be valid: dense indices, unique labels, 1–2,000 seats (the catalogue checks it on import). */
@@ -126,6 +131,7 @@ export function compileHall(layout: Layout): Hall {
     accessible: Uint8Array.from(layout.seats, (seat) => (seat.accessible ? 1 : 0)),
     cost,
     runs,
+    runsByCost: runs.toSorted((a, b) => a.costMin - b.costMin),
     left,
     right,
   };

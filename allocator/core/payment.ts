@@ -52,12 +52,12 @@ function presentOutcome(booking: Booking): Decision {
 
 function begin(booking: Booking, command: ConfirmBooking, context: TurnContext): Decision {
   const { operation, paymentToken } = command;
-  const paid = {
-    operation: operation.id,
-    requestHash: operation.requestHash,
-    paymentToken,
-    ...(command.contactEmail === undefined ? {} : { contactEmail: command.contactEmail }),
-  };
+  const { contactEmail } = command;
+  const { id, requestHash } = operation;
+  const paid =
+    contactEmail === undefined
+      ? { operation: id, requestHash, paymentToken }
+      : { operation: id, requestHash, paymentToken, contactEmail };
   if (context.rules.instantPayments || booking.total === 0) {
     return accept({ kind: "BookingConfirmed", id: booking.id, begun: paid }, booking.id);
   }

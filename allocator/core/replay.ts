@@ -11,11 +11,11 @@ import { type Booking, bookingOf, type ShowState } from "./state.ts";
 export type Prior = "new" | "same" | "reused" | "unknown";
 
 export function priorOf(state: ShowState, operation: Operation, context: TurnContext): Prior {
-  const held = bookingOf(state, operation.id);
-  if (held !== undefined) return held.requestHash === operation.requestHash ? "same" : "reused";
-  const record = state.operations.get(operation.id);
-  if (record !== undefined) return record.requestHash === operation.requestHash ? "same" : "reused";
-  return state.keys.mayHave(operation.id) && !context.looked ? "unknown" : "new";
+  // Nearly every command's key is new, and this says so without building a booking's id.
+  if (!state.keys.mayHave(operation.id)) return "new";
+  const made = bookingOf(state, operation.id) ?? state.operations.get(operation.id);
+  if (made !== undefined) return made.requestHash === operation.requestHash ? "same" : "reused";
+  return context.looked ? "new" : "unknown";
 }
 
 export const REUSED: Decision = refuse({ code: "idempotency_key_reused" });

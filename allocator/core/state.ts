@@ -6,7 +6,14 @@
 // S4: `keys` knows the fingerprint of every hold's operation and of every other one of the last day, cold ones too; it
 //     may know too many, never too few: an operation it does not know is new, and needs no look-up.
 
-import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
+import {
+  type BookingId,
+  bookingIdOf,
+  type OperationId,
+  operationOf,
+  type SessionId,
+  type ShowId,
+} from "../../shared/kernel/ids.ts";
 import {
   type BookingStatus,
   type BookingView,
@@ -140,9 +147,10 @@ export const deadlineOf = (booking: Booking): number =>
     ? booking.payment.deadlineAt
     : booking.expiresAt + booking.graceMs;
 
-/** Puts a loaded or new booking among the live ones: its deadline and its session's seats. */
+/** Puts a loaded or new booking where it belongs: known by its key, a live one with its deadline and session's seats. */
 export function enlist(state: ShowState, booking: Booking): void {
   state.bookings.set(booking.id, booking);
+  state.keys.addHold(operationOf(booking.id));
   if (!isLive(booking)) return;
   const seats = state.sessionSeats.get(booking.session) ?? 0;
   state.sessionSeats.set(booking.session, seats + booking.seats.length);

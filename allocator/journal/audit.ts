@@ -3,16 +3,16 @@
 
 import { assert } from "../../shared/kernel/assert.ts";
 import { bookingIdOf, type OperationId, type ShowId } from "../../shared/kernel/ids.ts";
+import type { Pool, PoolClient } from "../../shared/platform/postgres.ts";
 import type { Layout } from "../../shared/protocol/layout.ts";
 import { SEAT_SOLD } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
-import type { Pool, PoolClient } from "../../shared/platform/postgres.ts";
 import type { ShowEvent } from "../core/event.ts";
 import { evolve } from "../core/evolve.ts";
 import { compileHall, type Hall } from "../core/hall.ts";
 import { violations } from "../core/invariants.ts";
-import { newShow, type Booking, type ShowState } from "../core/state.ts";
-import { BOOKING_COLUMNS, bookingFrom, operationFrom, type BookingRow, type OperationRow } from "./rows.ts";
+import { type Booking, newShow, type ShowState } from "../core/state.ts";
+import { BOOKING_COLUMNS, type BookingRow, bookingFrom, type OperationRow, operationFrom } from "./rows.ts";
 
 export interface AuditReport {
   readonly shows: number;
@@ -105,9 +105,13 @@ async function readShows(client: PoolClient, showIds: readonly ShowId[]): Promis
       ),
     ),
     bookings: byShow(await rows<BookingRow>(`SELECT ${BOOKING_COLUMNS} FROM booking WHERE show_id = ANY($1)`)),
-    soldSeats: byShow(await rows<SoldSeatRow>("SELECT show_id, seat, booking_id FROM sold_seat WHERE show_id = ANY($1)")),
+    soldSeats: byShow(
+      await rows<SoldSeatRow>("SELECT show_id, seat, booking_id FROM sold_seat WHERE show_id = ANY($1)"),
+    ),
     operations: byShow(
-      await rows<Shown<OperationRow>>("SELECT show_id, id, request_hash, at, result FROM operation WHERE show_id = ANY($1)"),
+      await rows<Shown<OperationRow>>(
+        "SELECT show_id, id, request_hash, at, result FROM operation WHERE show_id = ANY($1)",
+      ),
     ),
   };
 }
@@ -204,11 +208,13 @@ function compareOperations(rows: readonly OperationRow[], state: ShowState, prob
   const stored = new Set<string>(rows.map((row) => row.id));
   const payments = new Set([...state.bookings.values()].map((booking) => booking.payment?.operation));
   for (const record of rows.map(operationFrom)) {
-    if (!same(state.operations.get(record.id), record)) problems.push(`operation ${record.id} is not what the log says`);
+    if (!same(state.operations.get(record.id), record))
+      problems.push(`operation ${record.id} is not what the log says`);
   }
   for (const record of state.operations.values()) {
     const isOfPayment = payments.has(record.id) || typeof record.subject === "string";
-    if (!isOfPayment && !stored.has(record.id)) problems.push(`operation ${record.id} is in the log and not in the table`);
+    if (!isOfPayment && !stored.has(record.id))
+      problems.push(`operation ${record.id} is in the log and not in the table`);
   }
 }
 

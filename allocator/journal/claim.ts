@@ -13,7 +13,7 @@ import { KEY_PERIOD_MS } from "../core/key-index.ts";
 import type { Booking } from "../core/state.ts";
 import type { ClaimOutcome } from "./journal.ts";
 import type { PostgresJournalOptions } from "./postgres-journal.ts";
-import { BOOKING_COLUMNS, bookingFrom, TERMS_QUERY, termsFrom, type BookingRow, type TermsRow } from "./rows.ts";
+import { BOOKING_COLUMNS, type BookingRow, bookingFrom, TERMS_QUERY, type TermsRow, termsFrom } from "./rows.ts";
 
 interface LeaseRow {
   readonly show_id: ShowId;

@@ -12,9 +12,39 @@ import { Column } from "./column.ts";
 import type { CommitEntry } from "./journal.ts";
 
 const COLUMNS = {
-  i: ["show_id text", "epoch bigint", "prev bigint", "seq bigint", "active boolean", "last_at bigint", "outage_id bigint", "seats text", "free text", "terms text"],
+  i: [
+    "show_id text",
+    "epoch bigint",
+    "prev bigint",
+    "seq bigint",
+    "active boolean",
+    "last_at bigint",
+    "outage_id bigint",
+    "seats text",
+    "free text",
+    "terms text",
+  ],
   l: ["show_id text", "seq bigint", "epoch bigint", "at bigint", "events text"],
-  b: ["show_id text", "id text", "session text", "status text", "version bigint", "seats text", "total bigint", "currency text", "created_at bigint", "expires_at bigint", "grace_ms bigint", "line_ms bigint", "booked_at bigint", "reason text", "extended boolean", "request_hash bigint", "payment text", "contact_email text"],
+  b: [
+    "show_id text",
+    "id text",
+    "session text",
+    "status text",
+    "version bigint",
+    "seats text",
+    "total bigint",
+    "currency text",
+    "created_at bigint",
+    "expires_at bigint",
+    "grace_ms bigint",
+    "line_ms bigint",
+    "booked_at bigint",
+    "reason text",
+    "extended boolean",
+    "request_hash bigint",
+    "payment text",
+    "contact_email text",
+  ],
   si: ["show_id text", "seat integer", "booking_id text"],
   sd: ["show_id text", "seat integer"],
   su: ["show_id text", "seat integer", "booking_id text"],
@@ -28,7 +58,10 @@ const GROUPS = Object.keys(COLUMNS) as Group[];
 function unnests(): Record<Group, string> {
   let parameter = 0;
   const clause = (group: Group): string => {
-    const casts = COLUMNS[group].map((column) => `$${(parameter += 1)}::${column.split(" ")[1]}[]`);
+    const casts = COLUMNS[group].map((column) => {
+      parameter += 1;
+      return `$${parameter}::${column.split(" ")[1]}[]`;
+    });
     return `unnest(${casts.join(", ")}) AS ${group}(${COLUMNS[group].map((column) => column.split(" ")[0]).join(", ")})`;
   };
   return Object.fromEntries(GROUPS.map((group) => [group, clause(group)])) as Record<Group, string>;
@@ -121,8 +154,26 @@ function pushLog(columns: Column[], entry: CommitEntry): void {
 }
 
 function pushBookings(columns: Column[], entry: CommitEntry): void {
-  const [showId, id, session, status, version, seats, total, currency, createdAt, expiresAt, graceMs, lineMs, bookedAt, reason, extended, requestHash, payment, contactEmail] =
-    columns as Tuple<18>;
+  const [
+    showId,
+    id,
+    session,
+    status,
+    version,
+    seats,
+    total,
+    currency,
+    createdAt,
+    expiresAt,
+    graceMs,
+    lineMs,
+    bookedAt,
+    reason,
+    extended,
+    requestHash,
+    payment,
+    contactEmail,
+  ] = columns as Tuple<18>;
   for (const booking of entry.bookings) {
     showId.text(entry.showId);
     id.text(operationOf(booking.id));

@@ -4,25 +4,25 @@
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import { operationOf } from "../../shared/kernel/ids.ts";
+import type { Log } from "../../shared/platform/log.ts";
+import { faultOf, type Pool } from "../../shared/platform/postgres.ts";
 import type { Layout } from "../../shared/protocol/layout.ts";
 import type { LogEntry } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
-import { faultOf, type Pool } from "../../shared/platform/postgres.ts";
-import type { Log } from "../../shared/platform/log.ts";
+import type { Booking, OperationRecord } from "../core/state.ts";
 import { claimShows } from "./claim.ts";
 import { commitStatement, commitValues } from "./commit-statement.ts";
-import type { Booking, OperationRecord } from "../core/state.ts";
 import type { ClaimOutcome, ColdQuery, ColdRows, CommitEntry, CommitOutcome, Journal, Lease } from "./journal.ts";
 import {
   BOOKING_COLUMNS,
+  type BookingRow,
   bookingFrom,
+  type OperationRow,
   operationFrom,
   TERMS_QUERY,
-  termsFrom,
-  type BookingRow,
-  type OperationRow,
   type TermDefaults,
   type TermsRow,
+  termsFrom,
 } from "./rows.ts";
 
 /** An absence of the whole service longer than this moves the deadlines. */
@@ -103,7 +103,10 @@ export class PostgresJournal implements Journal {
   async #bisect(entries: readonly CommitEntry[], message: string): Promise<CommitOutcome[]> {
     if (entries.length === 1) {
       const entry = entries[0] as CommitEntry;
-      this.#options.log.error({ show_id: entry.showId, epoch: entry.epoch, seq: entry.seq, message }, "store refuses a show's turns");
+      this.#options.log.error(
+        { show_id: entry.showId, epoch: entry.epoch, seq: entry.seq, message },
+        "store refuses a show's turns",
+      );
       return ["conflict"];
     }
     const half = entries.length >> 1;
@@ -175,7 +178,11 @@ export class PostgresJournal implements Journal {
   }
 
   async terms(showId: ShowId): Promise<ShowTerms> {
-    const { rows } = await this.#options.catalogue.query<TermsRow>({ name: "terms", text: TERMS_QUERY, values: [[showId]] });
+    const { rows } = await this.#options.catalogue.query<TermsRow>({
+      name: "terms",
+      text: TERMS_QUERY,
+      values: [[showId]],
+    });
     if (rows[0] === undefined) throw new Error(`the catalogue has no show ${showId}`);
     return termsFrom(rows[0], this.#options.defaults);
   }

@@ -1,6 +1,6 @@
 // Rows of the store back into the core's shapes.
 
-import { bookingIdOf, type BookingId, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
+import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
 import type { BookingStatus } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import type { Booking, OperationRecord, Payment } from "../core/state.ts";

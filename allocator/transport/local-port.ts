@@ -5,12 +5,12 @@
 //     comes after an unknown outcome says that it is unknown.
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
+import { sleepMs, type Timers, within } from "../../shared/platform/timers.ts";
 import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
 import type { Command, ConfirmBooking } from "../../shared/protocol/command.ts";
 import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
-import { sleepMs, within, type Timers } from "../../shared/platform/timers.ts";
-import { AGAIN, type Answer } from "../actor/show-actor.ts";
 import type { Registry } from "../actor/registry.ts";
+import { AGAIN, type Answer } from "../actor/show-actor.ts";
 import type { ShowCommand } from "../core/command.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { PaymentSaga } from "../payments/saga.ts";
@@ -133,5 +133,11 @@ export class LocalPort implements AllocatorPort {
 const withUnknownOutcome = (reply: Reply): Reply =>
   reply.kind === "fault" ? { kind: "fault", fault: { ...reply.fault, outcome: "unknown" } } : reply;
 
-const storeAway = (): Reply => ({ kind: "fault", fault: { code: "store_unavailable", outcome: "none", retryAfterMs: 1_000 } });
-const pending = (): Reply => ({ kind: "fault", fault: { code: "outcome_pending", outcome: "unknown", retryAfterMs: 1_000 } });
+const storeAway = (): Reply => ({
+  kind: "fault",
+  fault: { code: "store_unavailable", outcome: "none", retryAfterMs: 1_000 },
+});
+const pending = (): Reply => ({
+  kind: "fault",
+  fault: { code: "outcome_pending", outcome: "unknown", retryAfterMs: 1_000 },
+});
