@@ -72,9 +72,21 @@ function cuttableTimers(): { timers: Timers; cut: () => void } {
   };
 }
 
+/** As the system does for a killed process: each connection is closed when the statement it is in has ended. */
+async function closeConnections(pool: Pool, nodeId: string): Promise<void> {
+  await until(`the connections of ${nodeId} are closed`, async () => {
+    const { rows } = await pool.query<{ idle: boolean }>(
+      `SELECT state = 'idle' AND pg_terminate_backend(pid) AS idle FROM pg_stat_activity
+       WHERE application_name = $1 AND datname = current_database()`,
+      [`usher allocator ${nodeId}`],
+    );
+    return rows.length === 0;
+  });
+}
+
 export async function startNode(
   t: { teardown(end: () => Promise<void>): void },
-  database: Pick<TestDatabase, "url">,
+  database: TestDatabase,
   nodeId = "n1",
   options: NodeOptions = {},
 ): Promise<TestNode> {
@@ -104,6 +116,8 @@ export async function startNode(
     await allocator.stop();
   };
   t.teardown(stop);
+  let dying: Promise<void> = Promise.resolve();
+  t.teardown(() => dying);
   return {
     nodeId,
     port: allocator.port,
@@ -115,6 +129,7 @@ export async function startNode(
       isOver = true;
       cut();
       tellCrashed();
+      dying = closeConnections(database.pool, nodeId);
     },
     crashed,
   };
