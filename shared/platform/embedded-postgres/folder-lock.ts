@@ -8,9 +8,12 @@ import { randomUUID } from "node:crypto";
 import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { StartFault, systemCodeOf } from "../start-fault.ts";
+import { sleepMs, systemTimers } from "../timers.ts";
 import { identityOf } from "./process-facts.ts";
 
 const ATTEMPTS_MAX = 20;
+const HOLDER_WAIT_MAX_MS = 500;
+const HOLDER_POLL_MS = 20;
 const LOCK_FILE = /^lock\.(\d+)$/;
 const RELEASED = "released";
 /** Root may have used the folder once; its owner must still be able to see by whom. */
@@ -21,10 +24,7 @@ export interface FolderLock {
 }
 
 /** The pid that holds `folder` now, or `undefined` when nobody does. */
-export async function holderOf(folder: string): Promise<number | undefined> {
-  const number = await highest(folder);
-  return number === 0 ? undefined : holderAt(folder, number);
-}
+export const holderOf = async (folder: string): Promise<number | undefined> => (await heldNow(folder)).holder;
 
 /** Takes the folder, or throws the StartFault `already_running`. */
 export async function lockFolder(folder: string): Promise<FolderLock> {
@@ -32,9 +32,9 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   await writeFile(own, `${process.pid}\n${identityOf(process.pid) ?? ""}\n`, { mode: LOCK_MODE });
   try {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const number = await highest(folder);
-      const holder = number === 0 ? undefined : await holderAt(folder, number);
+      const { number, holder } = await settledHolder(folder);
       if (holder !== undefined) throw alreadyRunning(folder, holder);
+      // The very number that was looked at: whoever came in between has made it, and this fails.
       if (!(await make(own, folder, number + 1))) continue;
       // A listing taken while another cleaned up can be too low; then a higher number exists and this one counts for nothing.
       if ((await highest(folder)) !== number + 1) continue;
@@ -45,6 +45,26 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     await rm(own, { force: true });
   }
   throw new StartFault("folder_busy", `The data folder ${folder} is being taken by several processes; try again.`);
+}
+
+interface Held {
+  /** The highest number there is, 0 when there is none. */
+  readonly number: number;
+  readonly holder: number | undefined;
+}
+
+/** Who holds the folder after a moment: a process that was just killed may take that long to be gone. */
+async function settledHolder(folder: string): Promise<Held> {
+  for (let waitedMs = 0; ; waitedMs += HOLDER_POLL_MS) {
+    const held = await heldNow(folder);
+    if (held.holder === undefined || held.holder === process.pid || waitedMs >= HOLDER_WAIT_MAX_MS) return held;
+    await sleepMs(HOLDER_POLL_MS, systemTimers);
+  }
+}
+
+async function heldNow(folder: string): Promise<Held> {
+  const number = await highest(folder);
+  return { number, holder: number === 0 ? undefined : await holderAt(folder, number) };
 }
 
 function alreadyRunning(folder: string, pid: number): StartFault {
