@@ -8,12 +8,14 @@ import type { ShowId } from "../../shared/kernel/ids.ts";
 import { startEmbeddedPostgres } from "../../shared/platform/embedded-postgres.ts";
 import { silentLog } from "../../shared/platform/log.ts";
 import { sleepMs, systemTimers } from "../../shared/platform/timers.ts";
+import type { PlaceHold } from "../../shared/protocol/command.ts";
 import {
   ASK_MS,
   askUntilAnswered,
   bookingIn,
   bySeats,
   confirm,
+  holdIdOf,
   newSession,
   placeHold,
   putOnSale,
@@ -44,8 +46,14 @@ async function playOutage(t: Test, { pg, node, showId, away, back }: Played): Pr
   const { rows } = await pg.pool.query<{ last: number }>("SELECT COALESCE(max(outage_id), 0) AS last FROM outage");
   const lastOutage = Number(rows[0]?.last);
 
+  const holds = Array.from({ length: 20 }, (_, i) => placeHold(bySeats(20 + i)));
   const awayAt = performance.now();
-  await away();
+  const goingAway = away();
+  const ask = (hold: PlaceHold) => node.port.ask(showId, hold, ASK_MS);
+  const early = holds.slice(0, 10).map(ask);
+  await goingAway;
+  // For two seconds nobody knows that it is away.
+  const underWay = Promise.all([...early, ...holds.slice(10).map(ask)]);
   await until("the store is known to be away", () => node.port.unready().length > 0);
   const knownMs = performance.now() - awayAt;
   const askedAt = performance.now();
@@ -81,6 +89,14 @@ async function playOutage(t: Test, { pg, node, showId, away, back }: Played): Pr
   const lateMs = node.clock.now() - moved.expiresAt;
   t.ok(lateMs >= 0 && lateMs < 2_000, `it expires at its moved deadline, ${lateMs} ms after it`);
 
+  const stored = await pg.pool.query<{ id: string }>("SELECT show_id || '.' || id AS id FROM booking");
+  const ids = new Set(stored.rows.map((row) => row.id));
+  for (const [i, reply] of (await underWay).entries()) {
+    const isStored = ids.has(holdIdOf(showId, holds[i] as PlaceHold));
+    if (reply.kind === "booking") t.ok(isStored, "what was acknowledged is there");
+    else if (reply.kind !== "fault" || reply.fault.outcome === "none")
+      t.notOk(isStored, `${JSON.stringify(reply)} did nothing`);
+  }
   const outages = await pg.pool.query<{ length_ms: number }>("SELECT length_ms FROM outage WHERE outage_id > $1", [
     lastOutage,
   ]);
