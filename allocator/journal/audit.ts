@@ -11,7 +11,7 @@ import type { ShowEvent } from "../core/event.ts";
 import { evolve } from "../core/evolve.ts";
 import { compileHall, type Hall } from "../core/hall.ts";
 import { violations } from "../core/invariants.ts";
-import { type Booking, newShow, type ShowState } from "../core/state.ts";
+import { type Booking, isLive, isUnfinished, newShow, type ShowState } from "../core/state.ts";
 import { BOOKING_COLUMNS, type BookingRow, bookingFrom, type OperationRow, operationFrom } from "./rows.ts";
 
 export interface AuditReport {
@@ -28,7 +28,9 @@ const SHOWS_AT_ONCE = 100;
 
 interface LeaseRow {
   readonly show_id: ShowId;
+  readonly epoch: number;
   readonly seq: number;
+  readonly active: boolean;
   readonly layout_id: string;
   readonly seats: string;
   readonly free: number[];
@@ -97,7 +99,7 @@ async function readShows(client: PoolClient, showIds: readonly ShowId[]): Promis
     (await client.query<Row>(text, [showIds])).rows;
   return {
     leases: await rows<LeaseRow>(
-      "SELECT show_id, seq, layout_id, seats, free, terms, last_at FROM show_lease WHERE show_id = ANY($1) ORDER BY show_id",
+      "SELECT show_id, epoch, seq, active, layout_id, seats, free, terms, last_at FROM show_lease WHERE show_id = ANY($1) ORDER BY show_id",
     ),
     log: byShow(
       await rows<LogRow>(
@@ -132,12 +134,13 @@ function auditShow(lease: LeaseRow, hall: Hall, rows: ShowRows) {
   const bookings = rows.bookings.get(showId) ?? [];
   const soldSeats = rows.soldSeats.get(showId) ?? [];
   const problems: string[] = [];
-  const state = replay(log, lease, hall, problems);
-  if (state !== undefined) {
+  const replayed = replay(log, lease, hall, problems);
+  if (replayed !== undefined) {
+    const { state } = replayed;
     problems.push(...violations(state), ...compareLease(state, lease));
     compareBookings(bookings, state, problems);
     compareSoldSeats(soldSeats, state, problems);
-    compareOperations(rows.operations.get(showId) ?? [], state, problems);
+    compareOperations(rows.operations.get(showId) ?? [], replayed, problems);
   }
   return { turns: log.length, bookings: bookings.length, soldSeats: soldSeats.length, problems };
 }
@@ -148,8 +151,15 @@ async function readLayout(catalogue: Pool, layoutId: string): Promise<Layout> {
   return rows[0].plan;
 }
 
-/** The state the log leads to; `undefined` where it cannot be followed. */
-function replay(log: readonly LogRow[], lease: LeaseRow, hall: Hall, problems: string[]): ShowState | undefined {
+interface Replayed {
+  readonly state: ShowState;
+  /** The operations that began payments. */
+  readonly paid: ReadonlySet<OperationId>;
+}
+
+/** What the log leads to; `undefined` where it cannot be followed. */
+function replay(log: readonly LogRow[], lease: LeaseRow, hall: Hall, problems: string[]): Replayed | undefined {
+  const paid = new Set<OperationId>();
   const state = newShow(lease.show_id, hall, lease.terms);
   let epoch = 0;
   for (const row of log) {
@@ -157,13 +167,19 @@ function replay(log: readonly LogRow[], lease: LeaseRow, hall: Hall, problems: s
     if (row.epoch < epoch) problems.push(`epoch goes back from ${epoch} to ${row.epoch} at ${row.seq}`);
     epoch = row.epoch;
     try {
-      for (const event of JSON.parse(row.events) as ShowEvent[]) evolve(state, event, row.seq, row.at);
+      for (const event of JSON.parse(row.events) as ShowEvent[]) {
+        evolve(state, event, row.seq, row.at);
+        const begun =
+          event.kind === "BookingConfirmed" ? event.begun : event.kind === "PaymentBegun" ? event : undefined;
+        if (begun !== undefined) paid.add(begun.operation);
+      }
     } catch (error) {
       problems.push(`turn ${row.seq} cannot be replayed: ${String(error)}`);
       return undefined;
     }
   }
-  return state;
+  if (lease.epoch < epoch) problems.push(`the log ends in epoch ${epoch}, the lease is at ${lease.epoch}`);
+  return { state, paid };
 }
 
 function compareLease(state: ShowState, lease: LeaseRow): string[] {
@@ -174,6 +190,8 @@ function compareLease(state: ShowState, lease: LeaseRow): string[] {
   if (seats !== lease.seats) problems.push(`seat map is ${lease.seats}, by the log ${seats}`);
   if (free.join() !== lease.free.join()) problems.push(`free is ${lease.free.join()}, by the log ${free.join()}`);
   if (state.lastAt !== lease.last_at) problems.push(`last turn at ${lease.last_at}, by the log ${state.lastAt}`);
+  const isActive = [...state.bookings.values()].some((booking) => isLive(booking) || isUnfinished(booking.payment));
+  if (isActive && !lease.active) problems.push("something in it ends by itself, and no takeover would load it");
   if (!same(state.terms, lease.terms)) problems.push("terms are not those of the log");
   return problems;
 }
@@ -204,16 +222,14 @@ function compareSoldSeats(rows: readonly SoldSeatRow[], state: ShowState, proble
 }
 
 /** What began a payment is in its booking's row; every other operation of the log has one of its own. */
-function compareOperations(rows: readonly OperationRow[], state: ShowState, problems: string[]): void {
+function compareOperations(rows: readonly OperationRow[], { state, paid }: Replayed, problems: string[]): void {
   const stored = new Set<string>(rows.map((row) => row.id));
-  const payments = new Set([...state.bookings.values()].map((booking) => booking.payment?.operation));
   for (const record of rows.map(operationFrom)) {
     if (!same(state.operations.get(record.id), record))
       problems.push(`operation ${record.id} is not what the log says`);
   }
   for (const record of state.operations.values()) {
-    const isOfPayment = payments.has(record.id) || typeof record.subject === "string";
-    if (!isOfPayment && !stored.has(record.id))
+    if (!paid.has(record.id) && !stored.has(record.id))
       problems.push(`operation ${record.id} is in the log and not in the table`);
   }
 }

@@ -1,0 +1,99 @@
+// Goal: the audit sees what it is there for. Method: a sound show with one of everything in it; each single damage to
+// its tables must be found, and be found in that show alone.
+
+import t from "tap";
+import { auditCell } from "../../allocator/journal/audit.ts";
+import type { ShowId } from "../../shared/kernel/ids.ts";
+import type { Command } from "../../shared/protocol/command.ts";
+import {
+  ASK_MS,
+  bySeats,
+  confirm,
+  holdIdOf,
+  newOperation,
+  newSession,
+  placeHold,
+  putOnSale,
+  startNode,
+  wordOf,
+} from "../harness/allocator.ts";
+import { startTestPostgres } from "../harness/postgres.ts";
+
+const DAMAGES: Readonly<Record<string, string>> = {
+  "a booking is gone": "DELETE FROM booking WHERE status = 'booked' AND show_id = 'small-0001'",
+  "a live hold is gone": "DELETE FROM booking WHERE status = 'held' AND show_id = 'small-0001'",
+  "a booking too many":
+    "INSERT INTO booking SELECT show_id, 'nobodys', session, status, version, seats, total, currency, created_at, expires_at, grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email FROM booking WHERE status = 'released' AND show_id = 'small-0001'",
+  "a booking of another session":
+    "UPDATE booking SET session = 'thief' WHERE status = 'booked' AND show_id = 'small-0001'",
+  "a booking with another seat": "UPDATE booking SET seats = '{3}' WHERE status = 'booked' AND show_id = 'small-0001'",
+  "a booking in another state":
+    "UPDATE booking SET status = 'cancelled' WHERE status = 'booked' AND show_id = 'small-0001'",
+  "a booking at another price": "UPDATE booking SET total = 1 WHERE status = 'booked' AND show_id = 'small-0001'",
+  "a payment in another state": `UPDATE booking SET payment = payment || '{"state": "declined"}' WHERE status = 'booked' AND show_id = 'small-0001'`,
+  "a deadline moved": "UPDATE booking SET expires_at = expires_at + 1 WHERE status = 'held' AND show_id = 'small-0001'",
+  "a sold seat is gone": "DELETE FROM sold_seat WHERE show_id = 'small-0001' AND seat = 0",
+  "a sold seat too many": "INSERT INTO sold_seat VALUES ('small-0001', 9, 'somebody')",
+  "a sold seat of another": "UPDATE sold_seat SET booking_id = 'somebody' WHERE show_id = 'small-0001' AND seat = 0",
+  "a seat map with another seat":
+    "UPDATE show_lease SET seats = overlay(seats PLACING '2' FROM 50) WHERE show_id = 'small-0001'",
+  "other counts": "UPDATE show_lease SET free = '{1}' WHERE show_id = 'small-0001'",
+  "a lease ahead of its log": "UPDATE show_lease SET seq = seq + 1 WHERE show_id = 'small-0001'",
+  "a lease of another time": "UPDATE show_lease SET last_at = last_at + 1 WHERE show_id = 'small-0001'",
+  "a lease below its log's epoch": "UPDATE show_lease SET epoch = 0 WHERE show_id = 'small-0001'",
+  "other terms": `UPDATE show_lease SET terms = terms || '{"holdTtlMs": 1}' WHERE show_id = 'small-0001'`,
+  "a show with a hold that no takeover would load": "UPDATE show_lease SET active = false WHERE show_id = 'small-0001'",
+  "a turn is gone": "DELETE FROM show_log WHERE show_id = 'small-0001' AND seq = 3",
+  "the last turn is gone":
+    "DELETE FROM show_log WHERE show_id = 'small-0001' AND seq = (SELECT max(seq) FROM show_log)",
+  "an epoch that goes back": "UPDATE show_log SET epoch = 99 WHERE show_id = 'small-0001' AND seq = 3",
+  "a turn that says otherwise":
+    "UPDATE show_log SET events = replace(events, '\"seats\":[0,1]', '\"seats\":[0,2]') WHERE show_id = 'small-0001'",
+  "a released hold's operation is gone": "DELETE FROM operation WHERE show_id = 'small-0001' AND result NOT LIKE '[%'",
+  "a block's operation is gone": "DELETE FROM operation WHERE show_id = 'small-0001' AND result LIKE '[%'",
+  "an operation about other seats":
+    "UPDATE operation SET result = '[1]' WHERE show_id = 'small-0001' AND result LIKE '[%'",
+  "an operation too many": "INSERT INTO operation VALUES ('small-0001', 'nobodys', 1, 1, '[1]')",
+};
+
+t.test("each damage is found, in its show alone", async (t) => {
+  const pg = await startTestPostgres(t);
+  const showIds = (await putOnSale(pg.pool, { shows: 2 })) as [ShowId, ShowId];
+  const node = await startNode(t, pg);
+  for (const showId of showIds) {
+    const session = newSession();
+    const booked = placeHold(bySeats(0, 1), session);
+    const released = placeHold(bySeats(2), session);
+    const commands: Command[] = [
+      booked,
+      confirm(holdIdOf(showId, booked), session),
+      released,
+      { kind: "ReleaseHold", session, operation: newOperation(), bookingId: holdIdOf(showId, released) },
+      placeHold(bySeats(4), session),
+      { kind: "BlockSeats", operation: newOperation(), seats: [5, 6] },
+    ];
+    for (const command of commands) {
+      const word = wordOf(await node.port.ask(showId, command, ASK_MS));
+      if (!/booked|held|released|seats/.test(word)) t.fail(`${command.kind}: ${word}`);
+    }
+  }
+  await node.stop();
+  const sound = await auditCell(pg.pool, pg.pool);
+  t.same(sound.problems, []);
+  t.match(sound, { shows: 2, turns: 14, bookings: 6, soldSeats: 4 });
+
+  const tables = ["show_lease", "show_log", "booking", "sold_seat", "operation"];
+  for (const table of tables) await pg.pool.query(`CREATE TABLE sound_${table} AS TABLE ${table}`);
+  for (const [name, damage] of Object.entries(DAMAGES)) {
+    const { rowCount } = await pg.pool.query(damage);
+    t.ok((rowCount ?? 0) > 0, `${name}: done`);
+    const { problems } = await auditCell(pg.pool, pg.pool);
+    t.ok(problems.length > 0 && problems.every((problem) => problem.startsWith("show small-0001:")), name, {
+      problems,
+    });
+    for (const table of tables) {
+      await pg.pool.query(`TRUNCATE ${table}; INSERT INTO ${table} SELECT * FROM sound_${table}`);
+    }
+  }
+  t.same((await auditCell(pg.pool, pg.pool)).problems, []);
+});
