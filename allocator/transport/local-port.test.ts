@@ -5,6 +5,7 @@ import t from "tap";
 import { bookingIdOf, type ShowId } from "../../shared/kernel/ids.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import type { BookingStatus, BookingView, Fault, Reply } from "../../shared/protocol/reply.ts";
+import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import { bySeats, confirm, newOperation, newSession, placeHold } from "../../test/harness/allocator.ts";
 import { TERMS } from "../../test/harness/fake-journal.ts";
 import { FakeTime, settled } from "../../waitlist/poll/fake-time.ts";
@@ -32,6 +33,7 @@ class Counter {
   readonly asked: (ShowCommand | "ReadSeatMap")[] = [];
   readonly watched: string[] = [];
   termsFail = false;
+  terms: () => Promise<ShowTerms> = async () => TERMS;
   endWatch: () => void = () => undefined;
   readonly port: LocalPort;
 
@@ -60,7 +62,7 @@ class Counter {
       journal: {
         terms: async () => {
           if (this.termsFail) throw new Error("away");
-          return TERMS;
+          return this.terms();
         },
         log: async () => [],
       },
@@ -171,6 +173,28 @@ t.test("the log and the terms are read for a show that is there", async (t) => {
   t.same(counter.asked.at(-1), { kind: "ChangeTerms", terms: TERMS });
   counter.termsFail = true;
   t.match(await counter.ask({ kind: "RefreshTerms" }), { fault: { code: "store_unavailable" } });
+});
+
+t.test("of two changes of the terms at once the later one stays", async (t) => {
+  const counter = new Counter();
+  counter.answers = [DONE, DONE];
+  const later = { ...TERMS, prices: [2_000] };
+  let answerFirst: (terms: ShowTerms) => void = () => undefined;
+  counter.terms = () => {
+    counter.terms = async () => later;
+    return new Promise((resolve) => {
+      answerFirst = resolve;
+    });
+  };
+  const first = counter.ask({ kind: "RefreshTerms" }, 100);
+  const second = counter.ask({ kind: "RefreshTerms" }, 100);
+  await settled();
+  answerFirst(TERMS);
+  t.same(await Promise.all([first, second]), [DONE, DONE]);
+  t.same(counter.asked, [
+    { kind: "ChangeTerms", terms: TERMS },
+    { kind: "ChangeTerms", terms: later },
+  ]);
 });
 
 t.test("every listener hears every update until it goes", async (t) => {

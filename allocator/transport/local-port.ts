@@ -34,6 +34,7 @@ export interface LocalPortOptions {
 export class LocalPort implements AllocatorPort {
   readonly #options: LocalPortOptions;
   readonly #listeners = new Set<(update: ShowUpdate) => void>();
+  readonly #refreshing = new Map<ShowId, Promise<unknown>>();
 
   constructor(options: LocalPortOptions) {
     this.#options = options;
@@ -119,7 +120,17 @@ export class LocalPort implements AllocatorPort {
     }
   }
 
+  /** One after the other: what was read first must not be recorded last. */
   async #refreshTerms(showId: ShowId, endsAt: number): Promise<Reply> {
+    const before = this.#refreshing.get(showId) ?? Promise.resolve();
+    const refreshing = before.then(() => this.#readTerms(showId, endsAt));
+    this.#refreshing.set(showId, refreshing);
+    const reply = await refreshing;
+    if (this.#refreshing.get(showId) === refreshing) this.#refreshing.delete(showId);
+    return reply;
+  }
+
+  async #readTerms(showId: ShowId, endsAt: number): Promise<Reply> {
     try {
       const terms = await this.#options.journal.terms(showId);
       return await this.#untilAnswered(showId, { kind: "ChangeTerms", terms }, endsAt);
