@@ -133,3 +133,20 @@ t.test("a server that is stopped and started again", async (t) => {
   };
   await playOutage(t, { pg, node, showId, away: () => pg.server.stop(), back });
 });
+
+t.test("an allocator can be stopped while the store hangs", async (t) => {
+  const pg = await startTestPostgres(t);
+  const [showId] = (await putOnSale(pg.pool)) as [ShowId];
+  const node = await startNode(t, pg);
+  await node.port.ask(showId, placeHold(bySeats(0)), ASK_MS);
+  const thaw = await freezePostgres(pg.server.pid);
+  t.teardown(thaw);
+  const asked = node.port.ask(showId, placeHold(bySeats(1)), ASK_MS);
+  const stoppedAt = performance.now();
+  await node.stop();
+  const stopMs = performance.now() - stoppedAt;
+  t.match(await asked, { kind: "fault", fault: { outcome: "unknown" } });
+  t.ok(stopMs < 10_000, `after ${stopMs.toFixed(0)} ms`);
+  thaw();
+  t.same((await auditCell(pg.pool, pg.pool)).problems, []);
+});
