@@ -3,7 +3,7 @@
 
 import { type ShowState, setSeat } from "../allocator/core/state.ts";
 import { SEAT_SOLD } from "../shared/protocol/reply.ts";
-import { benchHall, openBenchShow } from "./core-workload.ts";
+import { benchHall, openBenchShow } from "./core-show.ts";
 
 const count = Number(process.argv[2]);
 const collect = globalThis.gc;

@@ -21,6 +21,8 @@ interface Line<Id> {
 export class Deadlines<Id> {
   // Few lines (one each, as a rule): a linear walk beats any index.
   #lines: Line<Id>[] = [];
+  // Kept, since every turn asks for it first: walking to each line's head would be a cache miss a step.
+  #nextAt = Number.POSITIVE_INFINITY;
 
   get size(): number {
     return this.#lines.reduce((sum, line) => sum + line.entries.size, 0);
@@ -29,12 +31,21 @@ export class Deadlines<Id> {
   /** Puts `id` into the line of `kind` and `lineMs` to fall due at `at`; out of any other line of that kind. */
   set(kind: DeadlineKind, lineMs: number, id: Id, at: number): void {
     const line = this.#lineFor(kind, lineMs);
-    for (const other of this.#lines) if (other.kind === kind && other !== line) other.entries.delete(id);
-    line.entries.set(id, at);
+    let before = line.entries.set(id, at);
+    for (const other of this.#lines) if (other.kind === kind && other !== line) before ??= other.entries.delete(id);
+    this.#passed(before);
+    if (at < this.#nextAt) this.#nextAt = at;
   }
 
   delete(kind: DeadlineKind, id: Id): void {
-    for (const line of this.#lines) if (line.kind === kind && line.entries.delete(id)) return;
+    let before: number | undefined;
+    for (const line of this.#lines) if (line.kind === kind) before ??= line.entries.delete(id);
+    this.#passed(before);
+  }
+
+  /** Something that was due at `at` is no longer: was it the next? */
+  #passed(at: number | undefined): void {
+    if (at !== undefined && at <= this.#nextAt) this.#nextAt = this.next()?.at ?? Number.POSITIVE_INFINITY;
   }
 
   /** The earliest deadline, or `undefined` when nothing ends by itself. */
@@ -51,17 +62,13 @@ export class Deadlines<Id> {
 
   /** The moment of `next()`, or `Infinity`: what every turn asks first. */
   nextAt(): number {
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const line of this.#lines) {
-      const head = line.entries.head();
-      if (head !== undefined && head.rank < earliest) earliest = head.rank;
-    }
-    return earliest;
+    return this.#nextAt;
   }
 
   /** Moves every deadline by the same time; the order stays. */
   moveAll(byMs: number): void {
     for (const line of this.#lines) line.entries.shift(byMs);
+    this.#nextAt += byMs;
   }
 
   /** Every entry, in no particular order: for the checking of invariants. */

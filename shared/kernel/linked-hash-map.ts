@@ -31,28 +31,42 @@ export class LinkedHashMap<K> {
     return this.#nodes.get(key)?.rank;
   }
 
-  /** Adds `key`, or moves it when it is there. Equal ranks keep the order of their arrival. */
-  set(key: K, rank: number): void {
-    this.delete(key);
+  /** Adds `key`, or moves it when it is there; answers the rank it had. Equal ranks keep the order of their arrival. */
+  set(key: K, rank: number): number | undefined {
+    let node = this.#nodes.get(key);
+    const before = node?.rank;
+    if (node === undefined) {
+      node = { key, rank, previous: undefined, next: undefined };
+      this.#nodes.set(key, node);
+    } else {
+      this.#unlink(node);
+      node.rank = rank;
+    }
     let previous = this.#tail;
     while (previous !== undefined && previous.rank > rank) previous = previous.previous;
-    const node: Node<K> = { key, rank, previous, next: previous === undefined ? this.#head : previous.next };
+    node.previous = previous;
+    node.next = previous === undefined ? this.#head : previous.next;
     if (node.previous === undefined) this.#head = node;
     else node.previous.next = node;
     if (node.next === undefined) this.#tail = node;
     else node.next.previous = node;
-    this.#nodes.set(key, node);
+    return before;
   }
 
-  delete(key: K): boolean {
+  /** The rank it had, or `undefined` when it was not there. */
+  delete(key: K): number | undefined {
     const node = this.#nodes.get(key);
-    if (node === undefined) return false;
+    if (node === undefined) return undefined;
     this.#nodes.delete(key);
+    this.#unlink(node);
+    return node.rank;
+  }
+
+  #unlink(node: Node<K>): void {
     if (node.previous === undefined) this.#head = node.next;
     else node.previous.next = node.next;
     if (node.next === undefined) this.#tail = node.previous;
     else node.next.previous = node.previous;
-    return true;
   }
 
   /** Adds the same to every rank: the line stays as it is. */
