@@ -123,10 +123,12 @@ export class FakeJournal implements Journal {
       terms: TERMS,
       catalogueTerms: this.catalogueTerms,
       bookings: bookings.map((booking) => ({ ...booking })),
-      operationIds: [...show.bookings.values()].flatMap((booking) => [
-        booking.id.slice(-22) as OperationId,
-        ...(booking.payment === undefined ? [] : [booking.payment.operation]),
-      ]),
+      operationIds: [...show.bookings.values()]
+        .flatMap((booking) => [
+          booking.id.slice(-22) as OperationId,
+          ...(booking.payment === undefined ? [] : [booking.payment.operation]),
+        ])
+        .concat([...show.operations.keys()]),
     };
   }
 
