@@ -16,6 +16,7 @@ export function loadShow(claimed: ClaimedShow, hall: Hall): ShowState {
     if (status !== SEAT_FREE) setSeat(state, seat, status);
   }
   for (const booking of claimed.bookings) enlist(state, booking);
+  for (const operation of claimed.holdIds) state.keys.addHold(operation);
   for (const operation of claimed.operationIds) state.keys.add(operation, claimed.lastAt);
   return state;
 }

@@ -47,15 +47,15 @@ export async function claimShows(
   }
   const claimed = [...leases.keys()];
   const bookings = await loadBookings(options, claimed);
-  // Operations may be newer than the claim: knowing too many keys does no harm.
-  const [operations, standing] = await Promise.all([loadOperations(options, claimed), standingOf(options, leases)]);
+  // Keys may be newer than the claim: knowing too many does no harm.
+  const [keys, standing] = await Promise.all([loadKeys(options, claimed), standingOf(options, leases)]);
   const outcomes = new Map<ShowId, ClaimOutcome>();
   for (const showId of showIds) {
     const entry = catalogue.get(showId);
     const lease = leases.get(showId);
     if (entry === undefined) outcomes.set(showId, "unknown_show");
     else if (lease === undefined || !standing.has(showId)) outcomes.set(showId, "newer_view");
-    else outcomes.set(showId, claimedShow(lease, entry, bookings.get(showId) ?? [], operations.get(showId) ?? []));
+    else outcomes.set(showId, claimedShow(lease, entry, bookings.get(showId) ?? [], keys.get(showId) ?? NO_KEYS));
   }
   return outcomes;
 }
@@ -64,7 +64,7 @@ function claimedShow(
   lease: LeaseRow,
   entry: CatalogueEntry,
   bookings: readonly Booking[],
-  operationIds: readonly OperationId[],
+  keys: KnownKeys,
 ): ClaimOutcome {
   return {
     showId: lease.show_id,
@@ -78,7 +78,7 @@ function claimedShow(
     terms: lease.terms,
     catalogueTerms: entry.terms,
     bookings,
-    operationIds,
+    ...keys,
   };
 }
 
@@ -191,24 +191,31 @@ async function loadBookings(
   return bookings;
 }
 
-async function loadOperations(
-  { cell }: PostgresJournalOptions,
-  showIds: readonly ShowId[],
-): Promise<Map<ShowId, OperationId[]>> {
-  const { rows } = await cell.query<{ show_id: ShowId; id: OperationId }>({
-    name: "load-operations",
+interface KnownKeys {
+  readonly holdIds: OperationId[];
+  readonly operationIds: OperationId[];
+}
+
+const NO_KEYS: KnownKeys = { holdIds: [], operationIds: [] };
+
+async function loadKeys({ cell }: PostgresJournalOptions, showIds: readonly ShowId[]): Promise<Map<ShowId, KnownKeys>> {
+  const { rows } = await cell.query<{ show_id: ShowId; id: OperationId; placed: boolean }>({
+    name: "load-keys",
     text: `
-      WITH since AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2 AS at),
-      b AS (SELECT show_id, id, payment->>'operation' AS paid FROM booking, since
-            WHERE show_id = ANY($1) AND GREATEST(created_at, booked_at, (payment->>'deadlineAt')::bigint) > since.at)
-      SELECT show_id, id FROM b
-      UNION ALL SELECT show_id, paid FROM b WHERE paid IS NOT NULL
-      UNION ALL SELECT show_id, id FROM operation, since WHERE show_id = ANY($1) AND operation.at > since.at`,
+      WITH since AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2 AS at)
+      SELECT show_id, id, true AS placed FROM booking WHERE show_id = ANY($1)
+      UNION ALL SELECT show_id, payment->>'operation', false FROM booking, since
+        WHERE show_id = ANY($1) AND GREATEST(booked_at, (payment->>'deadlineAt')::bigint) > since.at
+      UNION ALL SELECT show_id, id, false FROM operation, since WHERE show_id = ANY($1) AND operation.at > since.at`,
     values: [showIds, KEY_PERIOD_MS],
   });
-  const operations = new Map<ShowId, OperationId[]>();
-  for (const row of rows) append(operations, row.show_id, row.id);
-  return operations;
+  const keys = new Map<ShowId, KnownKeys>();
+  for (const { show_id: showId, id, placed } of rows) {
+    const known = keys.get(showId) ?? { holdIds: [], operationIds: [] };
+    keys.set(showId, known);
+    (placed ? known.holdIds : known.operationIds).push(id);
+  }
+  return keys;
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

@@ -4,6 +4,7 @@
 //     728 doubled positions in 10 s); a test runs that mutation.
 // C2: one statement cannot write a row twice, so an entry has each row's last image only, and a seat given back and
 //     sold again in one batch is one UPDATE.
+//     An operation's row is overwritten: a key that is days old may be used again.
 // C3: `sold_seat` is inserted without ON CONFLICT: a seat sold twice must fail the statement.
 // BEGIN … COMMIT would let a paused owner block a takeover; one statement cannot be paused in between.
 
@@ -106,7 +107,9 @@ wsu AS (
   WHERE s.show_id = su.show_id AND s.seat = su.seat),
 wo AS (
   INSERT INTO operation (show_id, id, request_hash, at, result)
-  SELECT o.show_id, o.id, o.request_hash, o.at, o.result FROM ${from.o} JOIN u USING (show_id))
+  SELECT o.show_id, o.id, o.request_hash, o.at, o.result FROM ${from.o} JOIN u USING (show_id)
+  ON CONFLICT (show_id, id) DO UPDATE SET request_hash = EXCLUDED.request_hash, at = EXCLUDED.at,
+    result = EXCLUDED.result)
 SELECT show_id FROM u`;
 }
 

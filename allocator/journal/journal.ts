@@ -66,7 +66,9 @@ export interface ClaimedShow {
   readonly catalogueTerms: ShowTerms;
   /** Live ones and those with an unfinished payment, in the order of their deadlines. */
   readonly bookings: readonly Booking[];
-  /** The operations of the last day. */
+  /** The operations that placed holds, all there ever were: a booking's row has one life. */
+  readonly holdIds: readonly OperationId[];
+  /** The other operations of the last day. */
   readonly operationIds: readonly OperationId[];
 }
 

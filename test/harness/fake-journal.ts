@@ -123,11 +123,9 @@ export class FakeJournal implements Journal {
       terms: TERMS,
       catalogueTerms: this.catalogueTerms,
       bookings: bookings.map((booking) => ({ ...booking })),
+      holdIds: Array.from(show.bookings.keys(), (id) => id.slice(-22) as OperationId),
       operationIds: [...show.bookings.values()]
-        .flatMap((booking) => [
-          booking.id.slice(-22) as OperationId,
-          ...(booking.payment === undefined ? [] : [booking.payment.operation]),
-        ])
+        .flatMap((booking) => (booking.payment === undefined ? [] : [booking.payment.operation]))
         .concat([...show.operations.keys()]),
     };
   }

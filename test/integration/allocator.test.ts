@@ -120,6 +120,32 @@ t.test("lock, extend, release, confirm, block: each once, however often it is as
   await clean(t, database);
 });
 
+t.test("keys of days ago: a hold's row has one life, another key may be used again", async (t) => {
+  const { database, showId } = await house();
+  const session = newSession();
+  const hold = placeHold(bySeats(0, 1), session);
+  const block: Command = { kind: "BlockSeats", operation: newOperation(), seats: [5] };
+  const unblock: Command = { kind: "UnblockSeats", operation: newOperation(), seats: [5] };
+  const first = await startNode(t, database, "first");
+  for (const command of [hold, confirm(holdIdOf(showId, hold), session), block, unblock])
+    await ask(first, showId, command);
+  await first.stop();
+  const daysAgo = 3 * 86_400_000;
+  await database.pool.query(
+    `UPDATE booking SET created_at = created_at - $1::bigint, expires_at = expires_at - $1::bigint,
+       booked_at = booked_at - $1::bigint,
+       payment = jsonb_set(payment, '{deadlineAt}', to_jsonb((payment->>'deadlineAt')::bigint - $1::bigint))`,
+    [daysAgo],
+  );
+  await database.pool.query("UPDATE operation SET at = at - $1::bigint", [daysAgo]);
+  const second = await startNode(t, database, "second");
+  t.equal(wordOf(await ask(second, showId, hold)), "booked", "its key still answers the booking");
+  t.equal(wordOf(await ask(second, showId, block)), "seats", "the same key blocks again");
+  t.equal(wordOf(await ask(second, showId, placeHold(bySeats(5)))), "seats_taken");
+  t.equal(wordOf(await ask(second, showId, placeHold(bySeats(6)))), "held");
+  t.same(second.errors(), []);
+});
+
 t.test("a booking's first answers carry what the API shows", async (t) => {
   const { database, showId } = await house();
   const node = await startNode(t, database);
