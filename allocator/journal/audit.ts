@@ -172,6 +172,8 @@ function replay(log: readonly LogRow[], lease: LeaseRow, hall: Hall, problems: s
         const begun =
           event.kind === "BookingConfirmed" ? event.begun : event.kind === "PaymentBegun" ? event : undefined;
         if (begun !== undefined) paid.add(begun.operation);
+        // Its booking is held again: the next payment takes the place in its row.
+        if (event.kind === "PaymentDeclined" && event.operation !== undefined) paid.delete(event.operation);
       }
     } catch (error) {
       problems.push(`turn ${row.seq} cannot be replayed: ${String(error)}`);

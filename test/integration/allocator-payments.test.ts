@@ -144,7 +144,11 @@ t.test("a hold that is kept after a decline is paid by another attempt; the firs
   t.equal(wordOf(await n1.port.ask(showId, second, ASK_MS)), "payment_declined");
   t.equal(wordOf(await n1.port.ask(showId, first, ASK_MS)), "payment_declined");
   t.equal((await ledger()).intents.length, 2, "a repeated key begins nothing");
-  t.equal(wordOf(await n1.port.ask(showId, confirm(seat.id, seat.session), ASK_MS)), "booked");
+  await n1.stop();
+  const n2 = await node("n2", stripe(url), { releaseOnDecline: false });
+  t.equal(wordOf(await n2.port.ask(showId, first, ASK_MS)), "payment_declined");
+  t.equal((await ledger()).intents.length, 2, "nor after a restart");
+  t.equal(wordOf(await n2.port.ask(showId, confirm(seat.id, seat.session), ASK_MS)), "booked");
   await untilPaid(database, seat.id, "captured");
   await balanced(t, database, ledger);
 });
