@@ -12,7 +12,16 @@ import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import type { Booking, OperationRecord } from "../core/state.ts";
 import { claimShows } from "./claim.ts";
 import { commitStatement, commitValues } from "./commit-statement.ts";
-import type { ClaimOutcome, ColdQuery, ColdRows, CommitEntry, CommitOutcome, Journal, Lease } from "./journal.ts";
+import {
+  type ClaimOutcome,
+  type ColdQuery,
+  type ColdRows,
+  type CommitEntry,
+  type CommitOutcome,
+  type Journal,
+  type Lease,
+  OUTAGE_MIN_MS,
+} from "./journal.ts";
 import {
   BOOKING_COLUMNS,
   type BookingRow,
@@ -24,9 +33,6 @@ import {
   type TermsRow,
   termsFrom,
 } from "./rows.ts";
-
-/** An absence of the whole service longer than this moves the deadlines. */
-export const OUTAGE_MIN_MS = 2_000;
 
 /** A show, and the 22 characters of an operation. */
 type RowKey = readonly [showId: string, id: string];
@@ -130,11 +136,9 @@ export class PostgresJournal implements Journal {
       if (booking !== undefined) placed.push([showId, operationOf(booking)]);
       if (operation !== undefined) asked.push([showId, operation]);
     }
-    const [bookings, operations, paid] = await Promise.all([
-      this.#bookings([...placed, ...asked]),
-      this.#operations(asked),
-      this.#paidBy(asked),
-    ]);
+    const [bookings, operations] = await Promise.all([this.#bookings([...placed, ...asked]), this.#operations(asked)]);
+    const lost = asked.filter(([showId, id]) => !bookings.has(keyOf(showId, id)) && !operations.has(keyOf(showId, id)));
+    const paid = await this.#paidBy(lost);
     return queries.map(({ showId, booking, operation }) => {
       const found = { booking: booking && bookings.get(keyOf(showId, operationOf(booking))) };
       if (operation === undefined) return { ...found, operation: undefined, operationBooking: undefined };
@@ -161,7 +165,7 @@ export class PostgresJournal implements Journal {
     return new Map(rows.map((row) => [keyOf(row.show_id, row.id), operationFrom(row)]));
   }
 
-  /** No index: asked only when the key index says an operation may be known, and then over its show's rows. */
+  /** No index: asked only for an operation that the key index may know and no key finds, over its show's rows. */
   async #paidBy(keys: readonly RowKey[]): Promise<Map<string, Booking>> {
     const rows = await this.#lookUp<BookingRow & { paid: string }>(
       "cold-payments",
