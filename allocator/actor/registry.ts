@@ -226,9 +226,18 @@ export class Registry {
     }
     // A bug in its first turn has ended it already.
     if (actor.isDead) return AGAIN;
+    this.#resync(claimed);
     this.#deadlines.plan(claimed.showId, actor.nextDeadlineAt());
     if (unfinished.length > 0) this.#options.onUnfinished(unfinished);
     return actor;
+  }
+
+  /**
+   * A commit whose outcome was unknown may have happened, and nobody was told. An update that follows itself, of a new
+   * epoch, sends every view back to a snapshot and every parked poll of the show back to reading.
+   */
+  #resync({ showId, epoch, seq }: ClaimedShow): void {
+    this.#options.onCommitted({ showId, epoch, previous: seq, version: seq, changes: [], queued: 0, touched: [] });
   }
 
   async #claim(showIds: readonly ShowId[]): Promise<ClaimOutcome[]> {

@@ -5,12 +5,15 @@
 // C2: one statement cannot write a row twice, so an entry has each row's last image only, and a seat given back and
 //     sold again in one batch is one UPDATE.
 //     An operation's row is overwritten: a key that is days old may be used again.
-// C3: `sold_seat` is inserted without ON CONFLICT: a seat sold twice must fail the statement.
+// C3: `sold_seat` is inserted without ON CONFLICT: a seat sold twice must fail the statement. So must a booking that
+//     would overwrite another with its id: its status becomes NULL, which the table refuses.
+// C4: an outage that began after the entry's turns fences the entry. A frozen server runs what lies in its sockets
+//     when it thaws, before any beat: without this a hold could expire in a time that nobody could use.
 // BEGIN … COMMIT would let a paused owner block a takeover; one statement cannot be paused in between.
 
 import { operationOf } from "../../shared/kernel/ids.ts";
 import { Column } from "./column.ts";
-import type { CommitEntry } from "./journal.ts";
+import { type CommitEntry, OUTAGE_MIN_MS } from "./journal.ts";
 
 const COLUMNS = {
   i: [
@@ -76,6 +79,8 @@ WITH i AS MATERIALIZED (SELECT * FROM ${from.i}),
 f AS MATERIALIZED (
   SELECT s.show_id FROM show_lease s JOIN i USING (show_id)
   WHERE s.epoch = i.epoch AND s.seq = i.prev
+    AND i.outage_id >= (SELECT COALESCE(max(outage_id), 0) FROM outage)
+    AND (SELECT clock_timestamp() - alive_at FROM cell) <= interval '${OUTAGE_MIN_MS} ms'
   ${lock ? "ORDER BY s.show_id FOR NO KEY UPDATE OF s" : ""}),
 u AS (
   UPDATE show_lease s
@@ -92,7 +97,8 @@ wb AS (
   SELECT b.show_id, b.id, b.session, b.status, b.version, b.seats::smallint[], b.total, b.currency, b.created_at,
     b.expires_at, b.grace_ms, b.line_ms, b.booked_at, b.reason, b.extended, b.request_hash, b.payment::jsonb, b.contact_email
   FROM ${from.b} JOIN u USING (show_id)
-  ON CONFLICT (show_id, id) DO UPDATE SET status = EXCLUDED.status, version = EXCLUDED.version,
+  ON CONFLICT (show_id, id) DO UPDATE SET
+    status = CASE WHEN booking.created_at = EXCLUDED.created_at THEN EXCLUDED.status END, version = EXCLUDED.version,
     expires_at = EXCLUDED.expires_at, line_ms = EXCLUDED.line_ms, booked_at = EXCLUDED.booked_at,
     reason = EXCLUDED.reason, extended = EXCLUDED.extended, payment = EXCLUDED.payment,
     contact_email = EXCLUDED.contact_email),

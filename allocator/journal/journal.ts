@@ -10,6 +10,9 @@ import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import type { ShowEvent } from "../core/event.ts";
 import type { Booking, OperationRecord } from "../core/state.ts";
 
+/** An absence of the whole service longer than this moves the deadlines. */
+export const OUTAGE_MIN_MS = 2_000;
+
 export interface LogTurn {
   readonly seq: number;
   readonly at: number;
@@ -45,7 +48,7 @@ export interface CommitEntry {
 }
 
 /**
- * `fenced`: another owner has the show; nothing was written. `conflict`: the store's own walls refuse this entry
+ * `fenced`: another owner has the show, or an outage came in between; nothing was written. `conflict`: the store's own walls refuse this entry
  * (a seat sold twice): nothing was written, and the show must not go on. `unknown`: drop the actor, claim, load.
  */
 export type CommitOutcome = "committed" | "fenced" | "conflict" | "unknown";

@@ -8,8 +8,7 @@
 import type { AlignedClock } from "../../shared/platform/clock.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
-import type { Journal } from "./journal.ts";
-import { OUTAGE_MIN_MS } from "./postgres-journal.ts";
+import { type Journal, OUTAGE_MIN_MS } from "./journal.ts";
 
 const BEAT_EVERY_MS = 200;
 /** Slower answers do not set the clock: half the way there and back may be an error of it. */

@@ -47,6 +47,7 @@ export interface ShowUpdate {
   /**
    * The version this update follows. Its changes are absolute, so a view at version v takes it when
    * `previous <= v < version`; below `previous` there is a gap and the view reads a snapshot.
+   * `previous = version`: the show was loaded anew, what came before may have been missed. Views and polls read again.
    */
   readonly previous: number;
   readonly version: number;

@@ -108,6 +108,8 @@ async function waitingStatements(database: TestDatabase, applicationName: string
 
 async function house(t: Test, options: Parameters<typeof putOnSale>[1] = {}) {
   const database = await pg.freshDatabase();
+  // No beats here: a cell that is taken for alive as long as the test runs.
+  await database.pool.query("UPDATE cell SET alive_at = clock_timestamp() + interval '1 hour'");
   const showIds = await putOnSale(database.pool, options);
   return { database, showIds, showId: showIds[0] as ShowId, old: poolOf(t, database, "old owner") };
 }
@@ -358,4 +360,44 @@ t.test("cold rows: a booking by its id, by what placed it, by what paid it; an o
   const { holdIds, operationIds } = await claimOne(journal, showId);
   t.same(holdIds, [hold.operation.id]);
   t.same(new Set(operationIds), new Set([pay.operation.id, block.operation.id]));
+});
+
+t.test("turns from before an outage are not written after it", async (t) => {
+  const { database, showId, old } = await house(t);
+  const journal = journalOn(old, "owner");
+  const entry = await entryOf(journal, await claimOne(journal, showId), [placeHold(bySeats(1))]);
+
+  await database.pool.query("UPDATE cell SET alive_at = clock_timestamp() - interval '2.5 s'");
+  t.same(await journal.commit([entry]), ["fenced"], "the outage is not recorded yet: the last beat is too old");
+
+  const { outageId } = await journal.beat();
+  t.ok(outageId > 0, "the beat that ends it records it");
+  t.same(await journal.commit([entry]), ["fenced"], "the entry does not know of the outage");
+
+  const again = await claimOne(journal, showId);
+  t.same(again.seq, entry.previousSeq, "nothing of it was written");
+  const informed = { ...(await entryOf(journal, again, [placeHold(bySeats(1))])), outageId };
+  await journal.beat();
+  t.same(await journal.commit([informed]), ["committed"], "an owner that knows of it goes on");
+});
+
+t.test("a booking is never overwritten by another with its id", async (t) => {
+  const { database, showId, old } = await house(t);
+  const journal = journalOn(old, "owner");
+  const hold = placeHold(bySeats(1));
+  const first = await entryOf(journal, await claimOne(journal, showId), [
+    hold,
+    confirm(holdIdOf(showId, hold), hold.session),
+  ]);
+  t.same(await journal.commit([first]), ["committed"]);
+  const before = await database.pool.query("SELECT * FROM booking");
+
+  // What an owner would write that had forgotten the key.
+  const claimed = await claimOne(journal, showId);
+  const forgetful = await entryOf(journal, { ...claimed, holdIds: [], operationIds: [] }, [
+    { ...hold, choice: bySeats(5) },
+  ]);
+  const other = { ...forgetful, bookings: forgetful.bookings.map((row) => ({ ...row, createdAt: row.createdAt + 1 })) };
+  t.same(await journal.commit([other]), ["conflict"]);
+  t.same((await database.pool.query("SELECT * FROM booking")).rows, before.rows);
 });
