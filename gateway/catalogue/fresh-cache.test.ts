@@ -2,9 +2,16 @@ import t from "tap";
 import { FreshCache } from "./fresh-cache.ts";
 
 /** A cache of words whose loads end when the test says so. */
-function setUp(sizeMax = 100) {
+function setUp(bounds: { entriesMax?: number; bytesMax?: number } = {}) {
   const clock = { ms: 0, now: () => clock.ms };
-  const cache = new FreshCache<{ word: string }>({ freshMs: 10, sizeMax, sizeOf: ({ word }) => word.length, clock });
+  const cache = new FreshCache<{ word: string }>({
+    freshMs: 10,
+    entriesMax: 100,
+    bytesMax: 1_000_000,
+    ...bounds,
+    bytesOf: ({ word }) => word.length,
+    clock,
+  });
   const loads: { resolve: (word: string | undefined) => void; reject: (error: Error) => void }[] = [];
   const get = (key: string) =>
     cache.get(
@@ -71,19 +78,46 @@ t.test("neither failures nor nothing are kept", async (t) => {
   t.equal(loads.length, 3);
 });
 
-t.test("its size is bounded; the oldest goes first", async (t) => {
-  const { cache, loads, get } = setUp(10);
-  for (const [i, word] of ["aaaa", "bbbb", "cccc"].entries()) {
-    const asked = get(word);
-    loads[i]?.resolve(word);
+/** Loads each key in turn; its value is `x` as often as said. */
+async function fill({ get, loads }: ReturnType<typeof setUp>, keys: readonly string[], length = 4): Promise<void> {
+  for (const key of keys) {
+    const asked = get(key);
+    loads.at(-1)?.resolve("x".repeat(length));
     await asked;
   }
-  t.equal(cache.size, 8);
-  t.equal(cache.peek("aaaa"), undefined);
-  t.ok(cache.peek("bbbb"));
-  const large = get("large");
-  loads[3]?.resolve("x".repeat(11));
-  await large;
+}
+
+t.test("its bytes are bounded, keys and overhead too; the oldest goes first", async (t) => {
+  const set = setUp({ bytesMax: 2 * (500 + 2 + 4) });
+  const { cache } = set;
+  await fill(set, ["a", "b", "c"]);
+  t.equal(cache.bytes, 2 * 506);
+  t.equal(cache.peek("a"), undefined);
+  t.ok(cache.peek("b"));
+  await fill(set, ["large"], 1_001);
   t.equal(cache.peek("large"), undefined, "larger than everything");
-  t.equal(cache.size, 8);
+  await fill(set, ["k".repeat(250)]);
+  t.same([cache.size, cache.bytes], [1, 1_004], "a long key leaves room for nothing else");
+  cache.clear();
+  t.same([cache.size, cache.bytes], [0, 0]);
+});
+
+t.test("its entries are bounded", async (t) => {
+  const set = setUp({ entriesMax: 3 });
+  await fill(set, ["a", "b", "c", "d", "e"]);
+  t.equal(set.cache.size, 3);
+  t.equal(set.cache.peek("b"), undefined);
+  t.ok(set.cache.peek("c"));
+});
+
+t.test("what is no longer fresh goes when something else comes, though there is room", async (t) => {
+  const set = setUp();
+  await fill(set, ["a", "b"]);
+  set.clock.ms = 5;
+  await fill(set, ["c"]);
+  t.equal(set.cache.size, 3);
+  set.clock.ms = 11;
+  await fill(set, ["d"]);
+  t.same([set.cache.size, set.cache.bytes], [2, 2 * 506]);
+  t.ok(set.cache.peek("c"));
 });

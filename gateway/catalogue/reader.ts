@@ -19,8 +19,12 @@ import {
 import { type ReadyAnswer, render } from "./ready-answer.ts";
 
 const FRESH_MS = 1_000;
+const ANSWERS_MAX = 10_000;
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 const SHOW_RECORDS_MAX = 20_000;
+const SHOW_RECORD_BYTES_MAX = 64 * 1024 * 1024;
+/** Some 25 short texts and a price by category. */
+const SHOW_RECORD_BYTES = 2_000;
 
 export interface CatalogueReaderOptions {
   readonly pool: Pool;
@@ -34,9 +38,20 @@ export class CatalogueReader {
 
   constructor({ pool, clock }: CatalogueReaderOptions) {
     this.#pool = pool;
-    const sizeOf = (answer: ReadyAnswer): number => answer.body.length;
-    this.#answers = new FreshCache({ clock, freshMs: FRESH_MS, sizeMax: ANSWER_BYTES_MAX, sizeOf });
-    this.#shows = new FreshCache({ clock, freshMs: FRESH_MS, sizeMax: SHOW_RECORDS_MAX, sizeOf: () => 1 });
+    this.#answers = new FreshCache({
+      clock,
+      freshMs: FRESH_MS,
+      entriesMax: ANSWERS_MAX,
+      bytesMax: ANSWER_BYTES_MAX,
+      bytesOf: (answer) => answer.body.length,
+    });
+    this.#shows = new FreshCache({
+      clock,
+      freshMs: FRESH_MS,
+      entriesMax: SHOW_RECORDS_MAX,
+      bytesMax: SHOW_RECORD_BYTES_MAX,
+      bytesOf: () => SHOW_RECORD_BYTES,
+    });
   }
 
   cities(): Promise<ReadyAnswer> {
@@ -45,11 +60,15 @@ export class CatalogueReader {
 
   movies(query: MoviesQuery): Promise<ReadyAnswer> {
     const { cityId, limit, after } = query;
-    return this.#list(JSON.stringify(["movies", cityId, limit, after]), async () => {
-      const { movies, next } = await readMovies(this.#pool, query);
-      const nextCursor = next === undefined ? null : writeCursor(next);
-      return render({ results: movies, next_cursor: nextCursor, did_you_mean: null });
-    });
+    // Behind a cursor there is a page for every text a client can think of, and hardly two who ask for the same.
+    if (after !== undefined) return this.#moviesPage(query);
+    return this.#list(JSON.stringify(["movies", cityId, limit]), () => this.#moviesPage(query));
+  }
+
+  async #moviesPage(query: MoviesQuery): Promise<ReadyAnswer> {
+    const { movies, next } = await readMovies(this.#pool, query);
+    const nextCursor = next === undefined ? null : writeCursor(next);
+    return render({ results: movies, next_cursor: nextCursor, did_you_mean: null });
   }
 
   /** `undefined`: there is no such movie. */
