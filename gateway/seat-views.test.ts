@@ -147,6 +147,42 @@ t.test("who cannot be asked leaves a stale view, and nothing is ever taken back"
   t.equal(await read, "3.6 1100");
 });
 
+t.test("while it is read again the old view is shown as stale, and the reading goes on", async (t) => {
+  const { allocator, seen, time, shows } = viewsOf();
+  allocator.override = () => ({ kind: "snapshot", snapshot: snapshot(1, 5, "0000") });
+  await seen();
+  const reads = heldBack(allocator);
+  allocator.emit(update(1, 7, [[2, 1]]));
+  const first = seen();
+  await time.pass(299);
+  const second = seen();
+  t.equal(await Promise.race([first, second, settled()]), undefined, "not before its time");
+  await time.pass(1);
+  t.same(await Promise.all([first, second]), ["1.5 0000 stale", "1.5 0000 stale"]);
+  t.equal(await seen(), "1.5 0000 stale", "who comes later does not wait again");
+  t.equal(reads.count(), 1, "one reading for all");
+  reads.answer(snapshot(1, 8, "0010"));
+  await settled();
+  t.equal(await seen(), "1.8 0010");
+  t.same(time.armed, []);
+
+  allocator.emit(update(2, 8, [[3, 1]]));
+  allocator.missing = ["postgres"];
+  t.equal(await seen(), "1.8 0010 stale", "at once where nobody answers");
+  await settled();
+  t.equal(reads.count(), 1, "and yet it is read");
+  allocator.missing = [];
+  reads.answer(snapshot(2, 9, "0011"));
+  await settled();
+  t.equal(await seen(), "2.9 0011");
+
+  allocator.emit(update(3, 9, [[3, 1]]));
+  shows.peek = () => undefined;
+  shows.fails = new Error("away");
+  t.equal(await seen(), "2.9 0011 stale", "the store away is no reason to show nothing");
+  t.same(time.armed, []);
+});
+
 t.test("faults, unknown shows and a store away are told apart, and leave nothing behind", async (t) => {
   const { allocator, views, shows, seen } = viewsOf();
   t.equal(await seen("nothing" as ShowId), "unknown_show");

@@ -4,6 +4,8 @@
 // W2: a gap or a new epoch makes a view `behind`: it is read again, at once where somebody watches, else when next asked.
 // W3: at most `viewsMax` entries; the one not asked for longest goes, never one that is watched or being read.
 // W4: an update of a show that nobody asked about costs one Map look-up.
+// W5: while a view is read again the old one is answered as stale: STALE_AFTER_MS after somebody first asked, at once
+//     when the allocators are known not to answer. Only a show of which nothing is known keeps anybody waiting longer.
 
 import type { ShowId } from "../shared/kernel/ids.ts";
 import type { TimerHandle, Timers } from "../shared/platform/timers.ts";
@@ -34,6 +36,8 @@ export interface SeatViewsOptions {
 }
 
 const READ_DEADLINE_MS = 5_000;
+/** How long who asks waits for a better answer than an old one. */
+const STALE_AFTER_MS = 300;
 /** Updates kept while a snapshot is on its way; more, and it is read again. */
 const EARLY_UPDATES_MAX = 1_000;
 /** How soon a watched show that could not be read is tried again. */
@@ -47,10 +51,17 @@ interface Entry {
   /** There is something newer than `view`: its epoch is at least this. */
   behindEpoch: number | undefined;
   reading: Promise<SeatViewRead> | undefined;
+  /** How long this reading may keep those waiting who could have the old view: one timer for all of them (W5). */
+  patience: Patience | undefined;
   /** What came since the snapshot was asked for; `undefined` while none is. Set before the asking (W1). */
   early: ShowUpdate[] | undefined;
   watcher: SeatWatcher | undefined;
   retry: TimerHandle | undefined;
+}
+
+interface Patience {
+  readonly timer: TimerHandle;
+  readonly end: Promise<void>;
 }
 
 export class SeatViews {
@@ -84,7 +95,10 @@ export class SeatViews {
   read(showId: ShowId): Promise<SeatViewRead> {
     const known = this.peek(showId);
     if (known !== undefined) return Promise.resolve(known);
-    return this.#refresh(this.#entryOf(showId));
+    const entry = this.#entryOf(showId);
+    if (entry.view === undefined) return this.#refresh(entry);
+    this.#touch(entry);
+    return this.#refreshOrStale(entry, entry.view);
   }
 
   /** One watcher a show. From now on the show is kept and hears of everything; `unwatch` ends it. */
@@ -121,7 +135,10 @@ export class SeatViews {
 
   stop(): void {
     this.#isStopped = true;
-    for (const entry of this.#entries.values()) this.#timers.clearTimeout(entry.retry);
+    for (const entry of this.#entries.values()) {
+      this.#timers.clearTimeout(entry.retry);
+      this.#timers.clearTimeout(entry.patience?.timer);
+    }
     this.#entries.clear();
   }
 
@@ -144,6 +161,7 @@ export class SeatViews {
       view: undefined,
       behindEpoch: undefined,
       reading: undefined,
+      patience: undefined,
       early: undefined,
       watcher: undefined,
       retry: undefined,
@@ -170,11 +188,30 @@ export class SeatViews {
     }
   }
 
+  /** Never rejects: there is something to show. */
+  #refreshOrStale(entry: Entry, view: SeatView): Promise<SeatViewRead> {
+    const stale: SeatViewRead = { kind: "view", view, isStale: true };
+    const reading = this.#refresh(entry).catch(() => stale);
+    if (this.#allocator.unready().length > 0) return Promise.resolve(stale);
+    entry.patience ??= this.#patience();
+    return Promise.race([reading, entry.patience.end.then(() => stale)]);
+  }
+
+  #patience(): Patience {
+    let resolve: () => void = () => undefined;
+    const end = new Promise<void>((ended) => {
+      resolve = ended;
+    });
+    return { timer: this.#timers.setTimeout(() => resolve(), STALE_AFTER_MS), end };
+  }
+
   /** One at a time for a show. Rejects only with what the lookup throws. */
   #refresh(entry: Entry): Promise<SeatViewRead> {
     if (entry.reading !== undefined) return entry.reading;
     entry.early = [];
     entry.reading = this.#readSnapshot(entry).finally(() => {
+      this.#timers.clearTimeout(entry.patience?.timer);
+      entry.patience = undefined;
       entry.reading = undefined;
       entry.early = undefined;
       const isCurrent = entry.view !== undefined && entry.behindEpoch === undefined;
