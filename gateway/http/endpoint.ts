@@ -19,6 +19,11 @@ export interface BodySpec<Body> {
   readonly optional?: true;
   /** Does what `schema` does, faster; the schema stays what is documented. For the hottest routes only. */
   readonly parse?: (value: unknown) => ParsedBody<Body>;
+  /**
+   * Asked only of a body that was refused: what it names may not even be there, and that comes first. `undefined`: it is
+   * there, or nothing can be said.
+   */
+  readonly absent?: (value: unknown) => Promise<Problem | undefined>;
 }
 
 export type ParsedBody<Body> = { readonly body: Body } | { readonly problem: Problem };

@@ -236,7 +236,8 @@ async function answerWithBody(
   const value = read.value === undefined && spec.optional ? {} : read.value;
   if (value === undefined) return invalidField("body", "is required");
   const parsed = spec.parse === undefined ? parseWith(spec.schema, value) : spec.parse(value);
-  return "problem" in parsed ? parsed.problem : endpoint.handle({ ...request, body: parsed.body });
+  if ("body" in parsed) return endpoint.handle({ ...request, body: parsed.body });
+  return (await spec.absent?.(value)) ?? parsed.problem;
 }
 
 function parseWith(schema: NonNullable<Endpoint["body"]>["schema"], value: unknown): ParsedBody<unknown> {

@@ -62,6 +62,12 @@ export function parseLockRequest(value: unknown): ParsedBody<LockRequest> {
   return { body: value as unknown as LockRequest };
 }
 
+/** The show that a body asks for, whatever else is wrong with it; `undefined` when it names none. */
+export function showtimeOf(value: unknown): string | undefined {
+  const id = isObject(value) ? value.showtime_id : undefined;
+  return typeof id === "string" && id.length > 0 && id.length <= ID_LENGTH_MAX ? id : undefined;
+}
+
 function checkQuantity(value: JsonObject, errors: FieldError[]): void {
   const { quantity, category, contiguous, accessible } = value;
   if (quantity === undefined) {

@@ -128,6 +128,15 @@ t.test("a show that is not there", async (t) => {
   for (const showtime_id of ["nothing", "no such id!", "x".repeat(41)]) {
     const found = await problem(ask("POST", LOCK, { body: { showtime_id, seat_ids: ["A1"] } }));
     t.match(found, { http: 404, code: "not_found" });
+    // Before anything else that is wrong with the body.
+    for (const body of [{ quantity: 0 }, { seat_ids: [] }, { quantity: 1, other: 1 }, {}]) {
+      const wrong = await problem(ask("POST", LOCK, { body: { showtime_id, ...body } }));
+      t.match(wrong, { http: 404, code: "not_found" }, `${showtime_id} ${JSON.stringify(body)}`);
+    }
+  }
+  for (const showtime_id of ["", 7, null, "x".repeat(129)]) {
+    const found = await problem(ask("POST", LOCK, { body: { showtime_id, seat_ids: ["A1"] } }));
+    t.match(found, { http: 422, errors: [{ field: "showtime_id" }] });
   }
   t.equal(allocator.asked.length, 0);
 });

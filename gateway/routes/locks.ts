@@ -17,7 +17,7 @@ import {
   SHOW_NOT_FOUND,
   showOfBooking,
 } from "./asking.ts";
-import { LOCK_REQUEST, type LockRequest, parseLockRequest } from "./lock-request.ts";
+import { LOCK_REQUEST, type LockRequest, parseLockRequest, showtimeOf } from "./lock-request.ts";
 import { resolveSeats } from "./seats.ts";
 import { BOOKING, bookingJson, LOCK, LOCK_PARAMS, lockJson } from "./shapes.ts";
 
@@ -48,7 +48,15 @@ const lockEndpoint = ({ allocator, shows, operations }: BookingRouteDependencies
     description: "All of the seats or none, for a limited time. Asking again with the same key answers the same.",
     access: "session",
     idempotent: true,
-    body: { schema: LOCK_REQUEST, parse: parseLockRequest },
+    body: {
+      schema: LOCK_REQUEST,
+      parse: parseLockRequest,
+      absent: async (value) => {
+        const showId = showtimeOf(value);
+        if (showId === undefined) return undefined;
+        return isShowId(showId) && (await findShow(shows, showId)) !== undefined ? undefined : SHOW_NOT_FOUND;
+      },
+    },
     answers: { 201: { description: "The seats are held", schema: LOCK } },
     problems: [
       "not_found",
