@@ -32,8 +32,10 @@ interface BookingRow {
   readonly reason: string | null;
 }
 
+// While it is paid for, a booking runs out with its payment, not with its hold: as its show would say.
 const PAGE = `
-  SELECT show_id, id, status, version, seats, total, currency, created_at, expires_at, booked_at, reason
+  SELECT show_id, id, status, version, seats, total, currency, created_at, booked_at, reason,
+    CASE WHEN status = 'paying' THEN COALESCE((payment->>'deadlineAt')::bigint, expires_at) ELSE expires_at END AS expires_at
   FROM booking
   WHERE session = $1 AND ($2::bigint IS NULL OR (created_at, show_id || '.' || id) < ($2::bigint, $3::text))
   ORDER BY created_at DESC, show_id || '.' || id DESC

@@ -63,6 +63,24 @@ t.test("a booking made meanwhile shifts no page", async (t) => {
   t.equal(second.bookings.length, 1, "the one that was moved to the front is not told twice");
 });
 
+t.test("what is being paid runs out with its payment, everything else with its hold", async (t) => {
+  const { pool } = await startTestPostgres(t);
+  await insertBookings(pool, "ann", 3);
+  const payment = JSON.stringify({ attempt: 1, deadlineAt: CREATED_AT + 120_000 });
+  await pool.query("UPDATE booking SET status = 'paying', payment = $1 WHERE version = 0", [payment]);
+  await pool.query("UPDATE booking SET payment = $1 WHERE version = 1", [payment]);
+  const { bookings } = await bookingsOfSession(pool, ANN, undefined, 50);
+  const byVersion = [...bookings].sort((a, b) => a.version - b.version);
+  t.same(
+    byVersion.map(({ status, expiresAt }) => [status, expiresAt]),
+    [
+      ["paying", CREATED_AT + 120_000],
+      ["booked", 2],
+      ["booked", 2],
+    ],
+  );
+});
+
 t.test("while the store is away the list answers 503", async (t) => {
   const { server, url } = await startTestPostgres(t);
   const pool = createPool({
