@@ -1,13 +1,12 @@
 // POST /v1/bookings/confirm: pay for a hold. Answers the booking's present outcome, whichever attempt asks.
 
-import { assertNever } from "../../shared/kernel/assert.ts";
+import { assert } from "../../shared/kernel/assert.ts";
 import type { BookingId } from "../../shared/kernel/ids.ts";
 import { showOf } from "../../shared/kernel/ids.ts";
 import type { BookingView } from "../../shared/protocol/reply.ts";
 import { json } from "../http/answer.ts";
 import { type Endpoint, endpoint, type Result } from "../http/endpoint.ts";
-import { refusalProblem } from "../http/problem.ts";
-import { type HallSeats, labelIn } from "../show-lookup.ts";
+import type { HallSeats } from "../show-lookup.ts";
 import {
   BOOKING_NOT_FOUND,
   type BookingRouteDependencies,
@@ -69,25 +68,12 @@ export const confirmEndpoint = ({ allocator, shows, operations }: BookingRouteDe
     },
   });
 
+/** Every other end of a booking is a refusal by the time it is here. */
 function outcome(booking: BookingView, hall: HallSeats): Result {
-  const { status } = booking;
-  switch (status) {
-    case "booked":
-    case "cancelled":
-      return json(200, bookingJson(booking, hall));
-    case "paying":
-      return json(202, bookingJson(booking, hall), {
-        Location: `/v1/bookings/${booking.id}`,
-        "Retry-After": String(PAYING_RETRY_S),
-      });
-    // Where a declined booking is not released it is held again, for another attempt under another key.
-    case "held":
-    case "declined":
-      return refusalProblem({ code: "payment_declined", reason: booking.reason }, labelIn(hall));
-    case "expired":
-    case "released":
-      return refusalProblem({ code: "hold_expired", status }, labelIn(hall));
-    default:
-      return assertNever(status);
-  }
+  if (booking.status === "booked") return json(200, bookingJson(booking, hall));
+  assert(booking.status === "paying", `a confirm is answered with a booking that is ${booking.status}`);
+  return json(202, bookingJson(booking, hall), {
+    Location: `/v1/bookings/${booking.id}`,
+    "Retry-After": String(PAYING_RETRY_S),
+  });
 }
