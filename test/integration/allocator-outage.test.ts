@@ -150,3 +150,22 @@ t.test("an allocator can be stopped while the store hangs", async (t) => {
   thaw();
   t.same((await auditCell(pg.pool, pg.pool)).problems, []);
 });
+
+t.test("a hold that falls due when nobody knows yet that the store is away", async (t) => {
+  const pg = await startTestPostgres(t);
+  const [showId] = (await putOnSale(pg.pool, { policies: { hold_ttl_s: HOLD_TTL_S, grace_s: 0 } })) as [ShowId];
+  const node = await startNode(t, pg);
+  const session = newSession();
+  const hold = bookingIn(await node.port.ask(showId, placeHold(bySeats(1), session), ASK_MS));
+  await until("the hold is about to fall due", () => node.clock.now() >= hold.expiresAt - 600);
+  const thaw = await freezePostgres(pg.server.pid);
+  t.teardown(thaw);
+  const frozenAt = performance.now();
+  await until("the store is known to be away", () => node.port.unready().length > 0);
+  await sleepMs(Math.max(0, OUTAGE_MS - (performance.now() - frozenAt)), systemTimers);
+  thaw();
+  const booked = bookingIn(await askUntilAnswered(() => node.port, showId, confirm(hold.id, session)));
+  t.equal(booked.status, "booked", "its turn to expire was taken, lay in a frozen socket, and must not be committed");
+  t.ok(booked.expiresAt - hold.expiresAt > 2_000, "its deadline was moved");
+  t.same((await auditCell(pg.pool, pg.pool)).problems, []);
+});
