@@ -31,6 +31,8 @@ interface LeaseRow {
   readonly epoch: number;
   readonly seq: number;
   readonly active: boolean;
+  readonly outage_id: number;
+  readonly last_outage_id: number;
   readonly layout_id: string;
   readonly seats: string;
   readonly free: number[];
@@ -40,7 +42,7 @@ interface LeaseRow {
 
 /** `cell` has the shows' state, `catalogue` the layouts; rejects when either cannot be read. */
 export async function auditCell(cell: Pool, catalogue: Pool): Promise<AuditReport> {
-  const report = { shows: 0, turns: 0, bookings: 0, soldSeats: 0, problems: [] as string[] };
+  const report = { shows: 0, turns: 0, bookings: 0, soldSeats: 0, problems: await withoutLease(cell) };
   const halls = new Map<string, Hall>();
   const { rows: shows } = await cell.query<{ show_id: ShowId }>("SELECT show_id FROM show_lease ORDER BY show_id");
   for (let from = 0; from < shows.length && report.problems.length < PROBLEMS_MAX; from += SHOWS_AT_ONCE) {
@@ -58,6 +60,19 @@ export async function auditCell(cell: Pool, catalogue: Pool): Promise<AuditRepor
     }
   }
   return report;
+}
+
+/** Every row belongs to a show that has a lease. */
+async function withoutLease(cell: Pool): Promise<string[]> {
+  const { rows } = await cell.query<{ show_id: string; at: string }>(
+    `SELECT show_id, string_agg(DISTINCT at, ', ' ORDER BY at) AS at FROM (
+       SELECT show_id, 'show_log' AS at FROM show_log UNION SELECT show_id, 'booking' FROM booking
+       UNION SELECT show_id, 'sold_seat' FROM sold_seat UNION SELECT show_id, 'operation' FROM operation) AS written
+     WHERE NOT EXISTS (SELECT FROM show_lease l WHERE l.show_id = written.show_id)
+     GROUP BY show_id ORDER BY show_id LIMIT $1`,
+    [PROBLEMS_MAX],
+  );
+  return rows.map((row) => `show ${row.show_id}: no lease, yet rows in ${row.at}`);
 }
 
 async function inSnapshot<T>(pool: Pool, read: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -99,7 +114,8 @@ async function readShows(client: PoolClient, showIds: readonly ShowId[]): Promis
     (await client.query<Row>(text, [showIds])).rows;
   return {
     leases: await rows<LeaseRow>(
-      "SELECT show_id, epoch, seq, active, layout_id, seats, free, terms, last_at FROM show_lease WHERE show_id = ANY($1) ORDER BY show_id",
+      `SELECT show_id, epoch, seq, active, outage_id, (SELECT COALESCE(max(outage_id), 0) FROM outage) AS last_outage_id,
+         layout_id, seats, free, terms, last_at FROM show_lease WHERE show_id = ANY($1) ORDER BY show_id`,
     ),
     log: byShow(
       await rows<LogRow>(
@@ -191,6 +207,11 @@ function compareLease(state: ShowState, lease: LeaseRow): string[] {
   if (state.seq !== lease.seq) problems.push(`the log ends at ${state.seq}, the lease at ${lease.seq}`);
   if (seats !== lease.seats) problems.push(`seat map is ${lease.seats}, by the log ${seats}`);
   if (free.join() !== lease.free.join()) problems.push(`free is ${lease.free.join()}, by the log ${free.join()}`);
+  if (lease.outage_id < state.outageId || lease.outage_id > lease.last_outage_id) {
+    problems.push(
+      `deadlines are moved by outage ${lease.outage_id}, of ${lease.last_outage_id}, by the log ${state.outageId}`,
+    );
+  }
   if (state.lastAt !== lease.last_at) problems.push(`last turn at ${lease.last_at}, by the log ${state.lastAt}`);
   const isActive = [...state.bookings.values()].some((booking) => isLive(booking) || isUnfinished(booking.payment));
   if (isActive && !lease.active) problems.push("something in it ends by itself, and no takeover would load it");

@@ -53,6 +53,9 @@ const DAMAGES: Readonly<Record<string, string>> = {
   "a block's operation is gone": "DELETE FROM operation WHERE show_id = 'small-0001' AND result LIKE '[%'",
   "an operation about other seats":
     "UPDATE operation SET result = '[1]' WHERE show_id = 'small-0001' AND result LIKE '[%'",
+  "a lease that is gone": "DELETE FROM show_lease WHERE show_id = 'small-0001'",
+  "a lease that knows of an outage to come":
+    "UPDATE show_lease SET outage_id = outage_id + 1000 WHERE show_id = 'small-0001'",
   "an operation too many": "INSERT INTO operation VALUES ('small-0001', 'nobodys', 1, 1, '[1]')",
 };
 
