@@ -92,6 +92,13 @@ t.test("wrong content type, unknown route, wrong method, malformed parameter, do
   const { app } = appOf(echo);
   const type = await app.request("/v1/echo/ann", post("{}", { "content-type": "text/plain" }));
   t.equal(type.status, 415);
+  const encoded = await app.request("/v1/echo/ann", post("{}", { "content-encoding": "gzip" }));
+  t.match(
+    [encoded.status, await encoded.json()],
+    [415, { code: "unsupported_media_type", errors: [{ field: "Content-Encoding" }] }],
+  );
+  const plain = await app.request("/v1/echo/ann", post('{"text":""}', { "content-encoding": "Identity" }));
+  t.equal(plain.status, 200);
   const none = await app.request("/v1/nothing");
   t.match([none.status, await none.json()], [404, { code: "not_found" }]);
   const method = await app.request("/v1/echo/ann");

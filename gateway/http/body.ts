@@ -1,7 +1,8 @@
 // Reads a request's JSON body within its limit.
 // B1: no more than the limit is ever held. A declared length is judged before a byte is read and Node's parser keeps
 //     the sender to it; a body without one is counted as it comes.
-// B2: what is handed on is valid UTF-8, parsed, and free of what validation.ts refuses everywhere.
+// B2: a body that is encoded is refused unread: what it would unpack to has no limit here.
+// B3: what is handed on is valid UTF-8, parsed, and free of what validation.ts refuses everywhere.
 
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
@@ -32,6 +33,8 @@ const malformed = (message: string): BodyResult => ({
 
 /** `undefined` as value: there was no body. */
 export async function readJson(c: GatewayContext, limitBytes: number): Promise<BodyResult> {
+  const coding = headerOf(c, "content-encoding");
+  if (coding !== undefined && coding.toLowerCase() !== "identity") return ENCODED;
   const declared = headerOf(c, "content-length");
   if (declared !== undefined && Number(declared) > limitBytes) return tooLarge(limitBytes);
   const incoming = c.env?.incoming;
@@ -50,6 +53,15 @@ const NOT_JSON: BodyResult = {
     code: "unsupported_media_type",
     detail: "Send the body as JSON, with Content-Type: application/json.",
     errors: [{ field: "Content-Type", message: "must be application/json" }],
+  },
+};
+
+const ENCODED: BodyResult = {
+  problem: {
+    code: "unsupported_media_type",
+    detail: "Send the body as it is, without Content-Encoding.",
+    errors: [{ field: "Content-Encoding", message: "must be identity or left out" }],
+    headers: { "Accept-Encoding": "identity", Connection: "close" },
   },
 };
 

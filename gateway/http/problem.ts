@@ -21,6 +21,7 @@ type HttpCode =
   | "method_not_allowed"
   | "malformed_request"
   | "headers_too_large"
+  | "expectation_failed"
   | "request_timeout"
   | "conflict"
   | "not_ready"
@@ -92,6 +93,7 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   forbidden: row(403, "Not allowed"),
   method_not_allowed: row(405, "Method not allowed"),
   malformed_request: row(400, "Not a well-formed request"),
+  expectation_failed: row(417, "The expectation cannot be met"),
   headers_too_large: row(431, "The headers are too large"),
   request_timeout: retryableRow(408, "The request took too long"),
   conflict: row(409, "Conflict"),

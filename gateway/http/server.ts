@@ -3,7 +3,7 @@
 // H2: what Node refuses before the app sees it (broken syntax, headers too large) is a problem like any other.
 // H3: `stop` lets answers under way finish, keeps no idle connection, and after its bound closes what is left.
 
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { StartFault, systemCodeOf } from "../../shared/platform/start-fault.ts";
@@ -52,6 +52,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   );
   server.maxConnections = options.connectionsMax;
   server.on("clientError", refuseClient);
+  server.on("checkExpectation", refuseExpectation);
   const silent = silentConnections(server);
   await listen(server, options.host, options.port);
   const { port } = server.address() as AddressInfo;
@@ -116,6 +117,7 @@ const CLIENT_ERRORS: Readonly<Record<string, ClientCode>> = {
 
 const CLIENT_DETAILS = {
   headers_too_large: `The headers may have ${HEADERS_MAX_BYTES} bytes together; send less.`,
+  expectation_failed: "The only expectation this server meets is 100-continue; leave `Expect` out.",
   request_timeout: "The request did not arrive in time; send it again.",
   malformed_request: "This is not a well-formed HTTP request.",
 } as const;
@@ -127,6 +129,12 @@ const clientProblem = (code: ClientCode): Answer => problemAnswer({ code, detail
 function rawResponse(code: ClientCode): Response {
   const { status, body } = clientProblem(code);
   return new Response(String(body), { status, headers: { "Content-Type": PROBLEM_TYPE, Connection: "close" } });
+}
+
+/** Its body, if there is one, is not read: the connection ends with the answer. */
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const { status, body } = clientProblem("expectation_failed");
+  response.writeHead(status, { "Content-Type": PROBLEM_TYPE, Connection: "close" }).end(body);
 }
 
 function refuseClient(error: NodeJS.ErrnoException, socket: Socket): void {

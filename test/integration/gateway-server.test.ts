@@ -89,6 +89,11 @@ t.test("what Node refuses before the app sees it is a problem too", async (t) =>
   const large = `GET / HTTP/1.1\r\nHost: a\r\nX-Large: ${"x".repeat(9_000)}\r\n\r\n`;
   t.match(await raw(hostname, port, large), /^HTTP\/1.1 431 [\s\S]*application\/problem\+json[\s\S]*headers_too_large/);
   t.match(await raw(hostname, port, "NONSENSE\r\n\r\n"), /^HTTP\/1.1 400 [\s\S]*malformed_request/);
+  const expect = "GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n";
+  t.match(
+    await raw(hostname, port, expect),
+    /^HTTP\/1.1 417 [\s\S]*application\/problem\+json[\s\S]*expectation_failed/,
+  );
   const host = "GET / HTTP/1.1\r\nHost: a b/c\r\nConnection: close\r\n\r\n";
   t.match(await raw(hostname, port, host), /^HTTP\/1.1 400 [\s\S]*malformed_request/);
   const parent = "GET /docs/../../etc/passwd HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
