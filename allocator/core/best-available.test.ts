@@ -8,6 +8,7 @@ import { drawnHall, drawnSeats } from "../../test/core/drawn-hall.ts";
 import { holds } from "../../test/core/property.ts";
 import { besideOf, type HallAndSeats, hallAndSeats, subsets, windowsOf } from "../../test/core/random-hall.ts";
 import { chooseSeats, type Wish } from "./best-available.ts";
+import type { Hall, Run } from "./hall.ts";
 
 const wish = (quantity: number, more: Partial<Wish> = {}): Wish => ({
   quantity,
@@ -176,6 +177,31 @@ t.test("a split has the fewest pieces there can be, in as few neighbouring rows 
   t.ok(splits > 100, `${splits} of them were splits`);
 });
 
+t.test("of the narrowest spans of rows the cheapest gives a split", async (t) => {
+  let splits = 0;
+  const property = fc.property(hallAndSeats({ rowsMax: 12, lengthMax: 8 }), wishes(10), (room, wish) => {
+    const split = { ...wish, accessible: false, contiguous: false };
+    const chosen = assertSound(room, split);
+    if (chosen === undefined || piecesOf(room, chosen) === 1) return;
+    const rows = [...new Set(room.layout.map((seat) => seat.y))].sort((a, b) => a - b);
+    const span = spanOf(room, chosen);
+    // Each span alone, all other rows sold.
+    const alone = rows.slice(0, rows.length - span).flatMap((first, i) => {
+      const last = rows[i + span] as number;
+      const seats = room.seats.map((status, seat) => {
+        const y = room.layout[seat]?.y ?? Number.NaN;
+        return y >= first && y <= last ? status : 2;
+      });
+      const there = chooseSeats(room.hall, seats, split);
+      return there !== undefined && piecesOf(room, there) === piecesOf(room, chosen) ? [costOf(room, there)] : [];
+    });
+    assert.ok(Math.abs(costOf(room, chosen) - Math.min(...alone)) < 1e-6);
+    if (alone.length > 1) splits += 1;
+  });
+  holds(t, "the cheapest", property, { numRuns: 1_000 });
+  t.ok(splits > 50, `${splits} of them had several spans to choose from`);
+});
+
 t.test("who needs an accessible seat gets one while there is one", async (t) => {
   const rooms = hallAndSeats({ rowsMax: 4, lengthMax: 8 });
   const property = fc.property(rooms, wishes(6), (room, wish) => {
@@ -185,4 +211,55 @@ t.test("who needs an accessible seat gets one while there is one", async (t) => 
     if (chosen !== undefined && hasAccessible(room, pool)) assert.ok(hasAccessible(room, chosen));
   });
   holds(t, "an accessible seat", property, { numRuns: 500 });
+});
+
+/** The hall with every look at a run counted: its rank, its seats, its costs. */
+function countedHall(hall: Hall): { hall: Hall; looks: () => number } {
+  let count = 0;
+  const look = <T>(value: T): T => {
+    count += 1;
+    return value;
+  };
+  const counted = ({ seats, rank, costSums, costMin }: Run): Run => ({
+    costMin,
+    get seats() {
+      return look(seats);
+    },
+    get rank() {
+      return look(rank);
+    },
+    get costSums() {
+      return look(costSums);
+    },
+  });
+  const runs = hall.runs.map(counted);
+  return { hall: { ...hall, runs, runsByCost: hall.runsByCost.map(counted) }, looks: () => count };
+}
+
+t.test("the work of a choice grows with the hall, however it is cut up", async (t) => {
+  // At worst each seat is a segment that stands in ten spans, and finds its place among ten others in each: 143 a seat.
+  const LOOKS_PER_SEAT_MAX = 250;
+  const rows = (count: number, length: number): string[] => Array.from({ length: count }, () => "a".repeat(length));
+  const seatsOf = (count: number, length: number, isFree: (row: number, at: number) => boolean): Uint8Array =>
+    Uint8Array.from({ length: count * length }, (_, seat) =>
+      isFree(Math.floor(seat / length), seat % length) ? 0 : 2,
+    );
+  const checkerboard = (row: number, at: number): boolean => (row + at) % 2 === 0;
+  const pairsAtTheEnds = (row: number, at: number): boolean => at === 0 || row === 0 || row === 999;
+  const fivesApart = (row: number, at: number): boolean => (row % 2 === 0 ? at < 5 : false) || at % 6 === 0;
+  const cases: [string, number, number, (row: number, at: number) => boolean, number][] = [
+    ["checkerboard, many short rows", 1_000, 2, checkerboard, 10],
+    ["checkerboard, long rows", 40, 50, checkerboard, 10],
+    ["one row", 1, 2_000, checkerboard, 10],
+    ["rows of one seat", 2_000, 1, () => true, 10],
+    ["the only two pairs in the first row and the last", 1_000, 2, pairsAtTheEnds, 4],
+    ["pieces of five in every other row", 40, 50, fivesApart, 10],
+  ];
+  for (const [name, count, length, isFree, quantity] of cases) {
+    const { hall, looks } = countedHall(drawnHall(...rows(count, length)));
+    const chosen = chooseSeats(hall, seatsOf(count, length, isFree), wish(quantity));
+    t.equal(chosen?.length, quantity, name);
+    const perSeat = looks() / (count * length);
+    t.ok(perSeat > 1 && perSeat < LOOKS_PER_SEAT_MAX, `${name}: ${perSeat.toFixed(1)} looks a seat`);
+  }
 });

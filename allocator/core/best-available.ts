@@ -7,6 +7,7 @@
 // Who asks for accessible seats needs one: a block with an accessible seat goes before any without.
 // Source: "Choosing seats" in the specification.
 
+import { assert } from "../../shared/kernel/assert.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { Hall, Run } from "./hall.ts";
 
@@ -130,77 +131,138 @@ function windowHasAccessible(hall: Hall, run: Run, at: number, length: number): 
 function aroundAccessible(hall: Hall, segments: readonly Segment[], wish: Wish): number[] | undefined {
   const pool = segments.flatMap(({ run, from, to }) => run.seats.slice(from, to));
   if (pool.length < wish.quantity) return undefined;
-  const place = pool
-    .filter((seat) => hall.accessible[seat] === 1)
-    .sort((a, b) => (hall.cost[a] as number) - (hall.cost[b] as number))[0];
+  const accessible = pool.filter((seat) => hall.accessible[seat] === 1);
+  const [place] = firstFew(accessible, 1, (a, b) => (hall.cost[a] as number) - (hall.cost[b] as number));
   if (place === undefined) return undefined;
   const apart = (seat: number): number =>
     ((hall.x[seat] as number) - (hall.x[place] as number)) ** 2 +
     ((hall.y[seat] as number) - (hall.y[place] as number)) ** 2;
-  const others = pool.filter((seat) => seat !== place).sort((a, b) => apart(a) - apart(b));
-  return [place, ...others.slice(0, wish.quantity - 1)];
+  const others = pool.filter((seat) => seat !== place);
+  return [place, ...firstFew(others, wish.quantity - 1, (a, b) => apart(a) - apart(b))];
+}
+
+/** What a stable sort would put first, `count` of them at most, in one pass: most items meet one comparison. */
+function firstFew<T>(items: readonly T[], count: number, compare: (a: T, b: T) => number): T[] {
+  const first: T[] = [];
+  for (const item of items) {
+    let at = first.length;
+    if (at === count) {
+      at -= 1;
+      if (at < 0 || compare(item, first[at] as T) >= 0) continue;
+    }
+    for (; at > 0 && compare(item, first[at - 1] as T) < 0; at -= 1) first[at] = first[at - 1] as T;
+    first[at] = item;
+  }
+  return first;
 }
 
 const lengthOf = (segment: Segment): number => segment.to - segment.from;
+const rankOf = (segment: Segment | undefined): number => segment?.run.rank ?? Number.NaN;
+
+const costOf = ({ run, from, to }: Segment): number => (run.costSums[to] as number) - (run.costSums[from] as number);
 
 /** The longest first; of equal ones the nearer to the focus. */
-function longestFirst(a: Segment, b: Segment): number {
-  const cost = (s: Segment): number =>
-    ((s.run.costSums[s.to] as number) - (s.run.costSums[s.from] as number)) / lengthOf(s);
-  return lengthOf(b) - lengthOf(a) || cost(a) - cost(b);
-}
+const longestFirst = (a: Segment, b: Segment): number => lengthOf(b) - lengthOf(a) || costOf(a) - costOf(b);
 
-/** How many of the (longest first) segments it takes to seat `quantity`; `undefined` when all are too few. */
-function piecesFor(segments: readonly Segment[], quantity: number): number | undefined {
-  let seated = 0;
-  for (let i = 0; i < segments.length; i += 1) {
-    seated += lengthOf(segments[i] as Segment);
-    if (seated >= quantity) return i + 1;
+/** How many segments of each length there are: enough to know what the longest of them seat. */
+class LengthCounts {
+  readonly #counts: Uint16Array;
+
+  /** Whoever counts has no segment longer than `lengthMax`. */
+  constructor(lengthMax: number) {
+    this.#counts = new Uint16Array(lengthMax + 1);
   }
-  return undefined;
+
+  change(segment: Segment, by: 1 | -1): void {
+    const length = lengthOf(segment);
+    this.#counts[length] = (this.#counts[length] as number) + by;
+  }
+
+  /** How many of the longest it takes to seat `quantity`; `undefined` when all are too few. */
+  piecesFor(quantity: number): number | undefined {
+    let missing = quantity;
+    let pieces = 0;
+    for (let length = this.#counts.length - 1; length > 0; length -= 1) {
+      const needed = Math.min(this.#counts[length] as number, Math.ceil(missing / length));
+      missing -= needed * length;
+      pieces += needed;
+      if (missing <= 0) return pieces;
+    }
+    return undefined;
+  }
+
+  seat(quantity: number, pieces: number): boolean {
+    const needed = this.piecesFor(quantity);
+    return needed !== undefined && needed <= pieces;
+  }
 }
 
+/** Called when there is no block: every segment is shorter than `quantity`. They stand from front to back. */
 function fewestPieces(
   hall: Hall,
   seats: Uint8Array,
   segments: readonly Segment[],
   quantity: number,
 ): number[] | undefined {
-  const ordered = [...segments].sort(longestFirst);
-  const pieces = piecesFor(ordered, quantity);
+  const counts = new LengthCounts(quantity);
+  for (const segment of segments) counts.change(segment, 1);
+  const pieces = counts.piecesFor(quantity);
   if (pieces === undefined) return undefined;
-  const ranks = [...new Set(ordered.map((segment) => segment.run.rank))].sort((a, b) => a - b);
-  const last = ranks.at(-1) ?? 0;
-  for (let span = 0; span <= last; span += 1) {
-    let best: { seats: number[]; cost: number } | undefined;
-    for (const first of ranks) {
-      const near = ordered.filter(({ run }) => run.rank >= first && run.rank <= first + span).slice(0, pieces);
-      if (near.length < pieces || piecesFor(near, quantity) === undefined) continue;
-      const taken = takePieces(hall, seats, near, quantity);
-      const cost = taken.reduce((sum, seat) => sum + (hall.cost[seat] as number), 0);
-      if (best === undefined || cost < best.cost) best = { seats: taken, cost };
-    }
-    if (best !== undefined) return best.seats;
+  let best: { longest: Segment[]; last: Segment; cost: number } | undefined;
+  for (const near of narrowestSpans(segments, quantity, pieces)) {
+    const longest = firstFew(near, pieces, longestFirst);
+    // There may be two thousand spans: what is too dear before its last piece is not looked at further.
+    let whole = 0;
+    for (let i = 0; i < pieces - 1; i += 1) whole += costOf(longest[i] as Segment);
+    if (best !== undefined && whole >= best.cost) continue;
+    const last = lastPiece(hall, seats, longest, quantity);
+    const cost = whole + costOf(last);
+    if (best === undefined || cost < best.cost) best = { longest, last, cost };
   }
-  return undefined;
+  if (best === undefined) return undefined;
+  return [...best.longest.slice(0, -1), best.last].flatMap(({ run, from, to }) => run.seats.slice(from, to));
 }
 
-/** Whole segments but for the last, in which the best block of what is left is taken. */
-function takePieces(hall: Hall, seats: Uint8Array, segments: readonly Segment[], quantity: number): number[] {
-  const taken: number[] = [];
-  for (const segment of segments) {
-    const missing = quantity - taken.length;
-    if (missing === 0) break;
-    if (lengthOf(segment) <= missing) {
-      taken.push(...segment.run.seats.slice(segment.from, segment.to));
-      continue;
-    }
-    const { run, from, to } = segment;
-    let best: Block | undefined;
-    for (let at = from; at + missing <= to; at += 1) {
-      best = betterOf(hall, seats, { run, from: at, quantity: missing, accessible: false }, best);
-    }
-    if (best !== undefined) taken.push(...run.seats.slice(best.from, best.from + missing));
+/** Of the last of the pieces the best block of what is left: the others are taken whole, else fewer would do. */
+function lastPiece(hall: Hall, seats: Uint8Array, longest: readonly Segment[], quantity: number): Segment {
+  const { run, from, to } = longest.at(-1) as Segment;
+  let missing = quantity;
+  for (let i = 0; i < longest.length - 1; i += 1) missing -= lengthOf(longest[i] as Segment);
+  if (to - from === missing) return { run, from, to };
+  let best: Block | undefined;
+  for (let at = from; at + missing <= to; at += 1) {
+    best = betterOf(hall, seats, { run, from: at, quantity: missing, accessible: false }, best);
   }
-  return taken;
+  assert(best !== undefined, "the pieces seat everybody");
+  return { run, from: best.from, to: best.from + missing };
+}
+
+/**
+ * All segments of the spans of rows that seat `quantity` in `pieces`, of those spans that are narrowest: two pointers,
+ * each of which passes every segment once. Spans overlap, but no segment is in more than `quantity + 1` of them: each of
+ * these begins with a row that it cannot do without, so each seats at least one more than the next in its longest.
+ */
+function narrowestSpans(segments: readonly Segment[], quantity: number, pieces: number): Segment[][] {
+  const inside = new LengthCounts(quantity);
+  let spans: { from: number; to: number }[] = [];
+  let narrowest = Number.POSITIVE_INFINITY;
+  let to = 0;
+  for (let from = 0; from < segments.length; from = countRow(segments, from, inside, -1)) {
+    while (to < segments.length && !inside.seat(quantity, pieces)) to = countRow(segments, to, inside, 1);
+    if (!inside.seat(quantity, pieces)) break;
+    const span = rankOf(segments[to - 1]) - rankOf(segments[from]);
+    if (span > narrowest) continue;
+    if (span < narrowest) spans = [];
+    narrowest = span;
+    spans.push({ from, to });
+  }
+  return spans.map(({ from, to }) => segments.slice(from, to));
+}
+
+/** Counts in or out the segments of the row that begins at `from`, and answers where the next one begins. */
+function countRow(segments: readonly Segment[], from: number, counts: LengthCounts, by: 1 | -1): number {
+  const rank = rankOf(segments[from]);
+  let at = from;
+  for (; rankOf(segments[at]) === rank; at += 1) counts.change(segments[at] as Segment, by);
+  return at;
 }

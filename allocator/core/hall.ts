@@ -33,6 +33,7 @@ export interface Hall {
   /** 1 where the seat is accessible. */
   readonly accessible: Uint8Array;
   readonly cost: Float64Array;
+  /** From front to back: their ranks never go down. */
   readonly runs: readonly Run[];
   /** The same, those with the cheapest seat first. */
   readonly runsByCost: readonly Run[];
