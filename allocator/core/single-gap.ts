@@ -33,20 +33,31 @@ export function nearestAllowedBlock(hall: Hall, seats: Uint8Array, chosen: reado
     (wantsAccessible || hall.accessible[seat] === 0);
   const centreX = chosen.reduce((sum, seat) => sum + (hall.x[seat] as number), 0) / chosen.length;
   const centreY = chosen.reduce((sum, seat) => sum + (hall.y[seat] as number), 0) / chosen.length;
+  const apart = (seat: number): number =>
+    ((hall.x[seat] as number) - centreX) ** 2 + ((hall.y[seat] as number) - centreY) ** 2;
   let nearest: number[] = [];
   let nearestDistance = Number.POSITIVE_INFINITY;
-  for (const run of hall.runs) {
-    for (let at = 0; at + chosen.length <= run.seats.length; at += 1) {
-      const block = run.seats.slice(at, at + chosen.length);
-      if (!block.every(mayBeGiven)) continue;
-      const distance = block.reduce(
-        (sum, seat) => sum + ((hall.x[seat] as number) - centreX) ** 2 + ((hall.y[seat] as number) - centreY) ** 2,
-        0,
-      );
-      if (distance >= nearestDistance || strandedSeat(hall, seats, block) !== undefined) continue;
-      nearest = block;
+  for (const { seats: line } of hall.runs) {
+    let open = 0;
+    for (let end = 1; end <= line.length; end += 1) {
+      open = mayBeGiven(line[end - 1] as number) ? open + 1 : 0;
+      const from = end - chosen.length;
+      if (open < chosen.length || strandsBeside(hall, seats, line[from] as number, line[end - 1] as number)) continue;
+      let distance = 0;
+      for (let i = from; i < end && distance < nearestDistance; i += 1) distance += apart(line[i] as number);
+      if (distance >= nearestDistance) continue;
+      nearest = line.slice(from, end);
       nearestDistance = distance;
     }
   }
   return nearest.sort((a, b) => a - b);
+}
+
+/** Whether a block from seat `first` to `last` strands a seat: only the two beside it can be. */
+function strandsBeside(hall: Hall, seats: Uint8Array, first: number, last: number): boolean {
+  const isStranded = (gap: number, behind: number): boolean =>
+    gap >= 0 && behind >= 0 && seats[gap] === SEAT_FREE && seats[behind] !== SEAT_FREE;
+  const before = hall.left[first] as number;
+  const after = hall.right[last] as number;
+  return isStranded(before, hall.left[before] ?? -1) || isStranded(after, hall.right[after] ?? -1);
 }
