@@ -27,6 +27,8 @@ export interface GatewayDependencies {
 
 export interface Gateway {
   readonly app: OpenAPIHono<GatewayEnv>;
+  /** From now on every answer closes its connection. */
+  drain(): void;
 }
 
 const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"] as const;
@@ -52,7 +54,7 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
   // Built now: routes that this router cannot tell apart fail the start, and not every request.
   app.router.match("GET", "/");
   app.notFound((c) => answerUnrouted(app, server, c));
-  return { app };
+  return { app, drain: () => server.drain() };
 }
 
 /** 404, or 405 with `Allow` when the path is known under other methods. */

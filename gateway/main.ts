@@ -51,7 +51,7 @@ export interface GatewayParts {
 
 export interface AssembledGateway {
   readonly app: ReturnType<typeof createGateway>["app"];
-  /** Not ready from now on, and everything that waits is answered. */
+  /** Not ready from now on, everything that waits is answered, and answers close their connections. */
   drain(): void;
   stop(): void;
 }
@@ -69,7 +69,7 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
   const disconnect = connectFeed({ allocator, views, lot });
   observeSizes(metrics, { lot, views, streams });
   const asking = { allocator, shows, operations };
-  const { app } = createGateway({
+  const { app, drain } = createGateway({
     endpoints: [
       ...sessionEndpoints(sessions),
       ...catalogue.endpoints({ seats: views, operations }),
@@ -90,6 +90,7 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
   return {
     app,
     drain: () => {
+      drain();
       readiness.drain();
       lot.close();
       streams.stop();

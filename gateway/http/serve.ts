@@ -1,7 +1,9 @@
 // Turns an endpoint into one Hono handler: request id, session, key, input, handler, answer, log, metrics: in this
 // order, in one function. A chain of middleware would cost a promise and a context look-up each.
 // S1: every answer, whatever happened, carries X-Request-Id, nosniff and a Cache-Control.
-// S2: a bug is logged with the request id and answered without a word of it. Refusals and faults (503) are counted, and
+// S2: once draining, every answer closes its connection: a client that keeps it would send its next request into a
+//     socket that is about to go.
+// S3: a bug is logged with the request id and answered without a word of it. Refusals and faults (503) are counted, and
 //     logged at debug: who caused them logs them once, not once a request.
 
 import { randomBytes } from "node:crypto";
@@ -64,12 +66,18 @@ export class Server {
   // Ids of our own: a random start of the process and a count, so that making one costs no entropy.
   readonly #idStart = randomBytes(6).toString("base64url");
   #idCount = 0;
+  #isDraining = false;
   #slowLoggedAt = Number.NEGATIVE_INFINITY;
   /** Slow requests since the last line about one. */
   #slowUnlogged = 0;
 
   constructor(options: ServeOptions) {
     this.#options = options;
+  }
+
+  /** From now on (S2); answers under way included. */
+  drain(): void {
+    this.#isDraining = true;
   }
 
   /** The handler for one endpoint. */
@@ -121,7 +129,7 @@ export class Server {
       log.error({ ...lineOf(exchange, status, tookMs), err: thrown }, "request failed");
     else if (tookMs > SLOW_MS && !isPatient) this.#logSlow(exchange, status, tookMs);
     else if (log.isLevelEnabled("debug")) log.debug({ ...lineOf(exchange, status, tookMs), err: thrown }, "request");
-    return toResponse(answer, requestId);
+    return toResponse(answer, requestId, this.#isDraining ? CLOSE : undefined);
   }
 
   #logSlow(exchange: Exchange, status: number, tookMs: number): void {
@@ -245,10 +253,13 @@ function parseWith(schema: NonNullable<Endpoint["body"]>["schema"], value: unkno
   return parsed.success ? { body: parsed.data } : { problem: invalid(fieldErrors(parsed.error)) };
 }
 
-function toResponse(answer: Answer, requestId: string): Response {
+const CLOSE = { Connection: "close" } as const;
+
+function toResponse(answer: Answer, requestId: string, more: Answer["headers"]): Response {
   const headers: Record<string, string> = { "X-Request-Id": requestId, "X-Content-Type-Options": "nosniff" };
   if (answer.contentType !== undefined) headers["Content-Type"] = answer.contentType;
   if (answer.headers === undefined || !("Cache-Control" in answer.headers)) headers["Cache-Control"] = "no-store";
   if (answer.headers !== undefined) Object.assign(headers, answer.headers);
+  if (more !== undefined) Object.assign(headers, more);
   return new Response(answer.body as ConstructorParameters<typeof Response>[0], { status: answer.status, headers });
 }

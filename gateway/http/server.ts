@@ -1,10 +1,11 @@
 // The HTTP server under the app: sockets, time limits, and an end in good order. Knows nothing of routes.
 // H1: a client has 5 s for its headers and 10 s for its whole request; one that dawdles is answered 408 and closed.
 // H2: what Node refuses before the app sees it (broken syntax, headers too large) is a problem like any other.
-// H3: `stop` lets answers under way finish, keeps no idle connection, and after its bound closes what is left.
+// H3: `stop` listens no more, then answers whatever was asked already or is on its way: a connection that is idle is
+//     closed STOP_IDLE_MS later, not at once (the app's answers end theirs), and after its bound whatever is left.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { StartFault, systemCodeOf } from "../../shared/platform/start-fault.ts";
 import { type Timers, within } from "../../shared/platform/timers.ts";
@@ -34,6 +35,8 @@ const HEADERS_MAX_BYTES = 8 * 1024;
 const BACKLOG = 4_096;
 const STOP_BOUND_MS = 8_000;
 const STOP_LOOK_MS = 25;
+/** What is on the wire when the server stops has this long to arrive. */
+const STOP_IDLE_MS = 500;
 
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const server = createServer(
@@ -95,19 +98,23 @@ function silentConnections(server: Server): ReadonlySet<Socket> {
 
 async function stop(server: Server, silent: ReadonlySet<Socket>, timers: Timers): Promise<void> {
   if (!server.listening) return;
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  for (const socket of silent) socket.destroy();
+  // Not the HTTP server's own `close`: that one resets idle connections whose next request is on its way already.
+  const closed = new Promise<void>((resolve) => void NetServer.prototype.close.call(server, () => resolve()));
   let isLooking = true;
-  // A connection that was busy when the server closed is idle afterwards, and would stay for its keep-alive.
+  // A connection that was busy is idle afterwards if its answer had begun before: it would stay for its keep-alive.
   const look = (): void => {
     if (!isLooking) return;
+    for (const socket of silent) socket.destroy();
     server.closeIdleConnections();
     timers.setTimeout(look, STOP_LOOK_MS);
   };
-  look();
+  // After the I/O of that tick: under load the timer may be late, and requests lie there that were in time.
+  timers.setTimeout(() => timers.setImmediate(look), STOP_IDLE_MS);
   await within(closed, STOP_BOUND_MS, () => server.closeAllConnections(), timers);
   isLooking = false;
   await closed;
+  // Stops Node's look for late requests.
+  server.close();
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, ClientCode>> = {

@@ -185,6 +185,28 @@ t.test("stopping answers what waits, ends streams, closes idle connections and r
   await gateway.stop();
 });
 
+t.test("a request that comes while it stops is answered, and its connection ends with the answer", async (t) => {
+  const { gateway, hostname, port, headers, lock, until } = await running(t);
+  const id = await lock();
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: ${headers.authorization}\r\n\r\n`;
+  // Ten that asked before and keep their connections, ten that have not asked yet, and one that waits for its answer.
+  const kept = await Promise.all(Array.from({ length: 10 }, () => open(hostname, port)));
+  for (const socket of kept) {
+    socket.write(get("/healthz"));
+    const answered: Buffer = await new Promise((resolve) => socket.once("data", resolve));
+    t.notMatch(String(answered), /connection: close/i);
+  }
+  const silent = await Promise.all(Array.from({ length: 10 }, () => open(hostname, port)));
+  const waiting = await open(hostname, port);
+  waiting.write(get(`/v1/bookings/${id}?wait=30&after=1`));
+  await until("usher_parked_polls", 1);
+  const stopping = gateway.stop();
+  const answers = [waiting, ...kept, ...silent].map(rawAnswer);
+  for (const socket of [...kept, ...silent]) socket.write(get("/healthz"));
+  for (const answer of await Promise.all(answers)) t.match(answer, /^HTTP\/1.1 200 [\s\S]*connection: close\r\n/i);
+  await stopping;
+});
+
 t.test("a port in use is said in a sentence", async (t) => {
   const { port } = await running(t);
   await t.rejects(running(t, {}, port), { code: "port_taken", message: /in use/ });
