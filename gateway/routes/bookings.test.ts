@@ -180,6 +180,25 @@ t.test("a change that commits after the reading and before the parking is not lo
   t.match(await problem(ask("GET", `/v1/bookings/${id}?wait=30&after=1`)), { http: 200, status: "booked" });
 });
 
+t.test("a wake-up that was lost with its show's owner is made good when the show is loaded anew", async (t) => {
+  const gateway = await fakeGateway();
+  const { ask, problem, allocator } = gateway;
+  const id = await heldBooking(gateway);
+  t.match(await problem(ask("GET", `/v1/shows/${SHOW}/seatmap`)), { epoch: 1, version: 1 });
+  const waiting = problem(ask("GET", `/v1/bookings/${id}?wait=30&after=1`));
+  await settled();
+  // Committed, and the owner died before it told anybody.
+  const show = allocator.showOf(SHOW);
+  const booking = show.bookings.get(id) as BookingView;
+  show.bookings.set(id, { ...booking, status: "expired", version: 2 });
+  for (const seat of booking.seats) show.seats[seat] = 0;
+  Object.assign(show, { epoch: 2, version: 2 });
+  allocator.emit({ showId: SHOW, epoch: 2, previous: 2, version: 2, changes: [], queued: 0, touched: [] });
+  // No time passes in this test: only a wake-up can end the wait.
+  t.match(await waiting, { http: 200, status: "expired", version: 2 });
+  t.match(await problem(ask("GET", `/v1/shows/${SHOW}/seatmap`)), { epoch: 2, version: 2, status: /^0+$/ });
+});
+
 t.test("a client that goes away frees its place; a full lot says so; a drained gateway answers", async (t) => {
   const gateway = await fakeGateway({ parkedPollsMax: 1 });
   const { ask, problem, time } = gateway;

@@ -107,6 +107,7 @@ const readEndpoint = ({ allocator, shows, lot, clock }: BookingsDependencies): E
       if (show === undefined) return BOOKING_NOT_FOUND;
       const command = { kind: "ReadBooking", session: session.id, bookingId } as const;
       const reply = await longPoll<Reply>(lot, clock, {
+        group: showId,
         id: bookingId,
         // Without `after` whatever there is is news.
         waitMs: query.after === undefined ? 0 : (query.wait ?? 0) * 1000,

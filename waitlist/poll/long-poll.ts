@@ -7,6 +7,7 @@ import { type Place, type PollLot, WAIT_MAX_MS } from "./parking.ts";
 
 export interface LongPoll<T> {
   /** What `PollLot.wake` is called with. */
+  readonly group: string;
   readonly id: string;
   /** Milliseconds, ≤ WAIT_MAX_MS; 0 reads once. */
   readonly waitMs: number;
@@ -20,7 +21,7 @@ export interface LongPoll<T> {
 /** The present, or `undefined` when the lot is full. Once the client is gone the value is whatever was read last. */
 export async function longPoll<T>(lot: PollLot, clock: Clock, poll: LongPoll<T>): Promise<T | undefined> {
   if (poll.waitMs <= 0) return poll.read();
-  const place = lot.enter(poll.id);
+  const place = lot.enter(poll.group, poll.id);
   if (place === undefined) return undefined;
   const forget = poll.onGone(() => place.leave());
   try {

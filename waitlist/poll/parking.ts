@@ -4,6 +4,8 @@
 //     ends its next rest at once: nothing that happens between reading and resting is lost.
 // P2: a rest never ends early, and at most one slot late.
 // P3: at most `placesMax` places, and `placesPerIdMax` for one id; who finds none is told so and nothing is kept.
+// P4: ids stand in groups (a show's), so that one of them is woken as a whole without a walk over the others; WAKE_BATCH
+//     at a time, the rest after the I/O of each tick: who wakes asks, and thousands at once would shut each other out.
 
 import { assert } from "../../shared/kernel/assert.ts";
 import type { Clock } from "../../shared/platform/clock.ts";
@@ -24,6 +26,7 @@ export interface PollLotOptions {
 
 export const WAIT_MAX_MS = 30_000;
 const SLOT_MS = 50;
+const WAKE_BATCH = 500;
 /** One turn of the wheel is twice the longest wait: the hand may lag that far behind and no rest gets cut short. */
 const SLOT_COUNT = 2 * Math.ceil(WAIT_MAX_MS / SLOT_MS);
 
@@ -39,8 +42,10 @@ export class PollLot {
   readonly #clock: Clock;
   readonly #placesMax: number;
   readonly #placesPerIdMax: number;
-  /** One place alone is stored as itself: almost every id has one, and a Set costs more than the place. */
-  readonly #byId = new Map<string, ParkedPlace | Set<ParkedPlace>>();
+  readonly #groups = new Map<string, Group>();
+  /** The groups being woken as a whole, each with those still to come. */
+  readonly #wakings = new Map<string, Iterator<ParkedPlace | Set<ParkedPlace>>>();
+  #wakingTimer: TimerHandle | undefined;
   readonly #slots: (Set<ParkedPlace> | undefined)[] = new Array(SLOT_COUNT).fill(undefined);
   #size = 0;
   #restingCount = 0;
@@ -60,26 +65,38 @@ export class PollLot {
     return this.#size;
   }
 
-  /** A place that hears of `id` from now on, or `undefined` when the lot is full or closed. */
-  enter(id: string): Place | undefined {
+  /** A place that hears of `id` of `group` from now on, or `undefined` when the lot is full or closed. */
+  enter(group: string, id: string): Place | undefined {
     if (this.#isClosed || this.#size >= this.#placesMax) return undefined;
-    const there = this.#byId.get(id);
+    const ids = this.#groups.get(group) ?? new Map();
+    const there = ids.get(id);
     if (there instanceof Set && there.size >= this.#placesPerIdMax) return undefined;
     if (there !== undefined && this.#placesPerIdMax < 2) return undefined;
-    const place = new ParkedPlace(this, id);
-    if (there === undefined) this.#byId.set(id, place);
+    const place = new ParkedPlace(this, group, id);
+    if (there === undefined) ids.set(id, place);
     else if (there instanceof Set) there.add(place);
-    else this.#byId.set(id, new Set([there, place]));
+    else ids.set(id, new Set([there, place]));
+    if (ids.size === 1) this.#groups.set(group, ids);
     this.#size += 1;
     return place;
   }
 
-  /** Something happened to `id`: every place of it hears so. */
-  wake(id: string): void {
-    const there = this.#byId.get(id);
+  /** Something happened to these of `group`: every place of theirs hears so. */
+  wake(group: string, ids: readonly string[]): void {
+    const there = this.#groups.get(group);
     if (there === undefined) return;
-    if (there instanceof Set) for (const place of there) this.#rouse(place);
-    else this.#rouse(there);
+    for (const id of ids) {
+      const places = there.get(id);
+      if (places !== undefined) this.#rouseAll(places);
+    }
+  }
+
+  /** Anything may have happened to any of `group`: every place in it hears so, soon (P4). */
+  wakeGroup(group: string): void {
+    const ids = this.#groups.get(group);
+    if (ids === undefined) return;
+    this.#wakings.set(group, ids.values());
+    if (this.#wakingTimer === undefined) this.#wakeOn();
   }
 
   /** Ends every rest as `closing` and lets nobody in any more. */
@@ -90,6 +107,9 @@ export class PollLot {
     }
     this.#timers.clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#timers.clearImmediate(this.#wakingTimer);
+    this.#wakingTimer = undefined;
+    this.#wakings.clear();
   }
 
   /** For places only. */
@@ -111,17 +131,43 @@ export class PollLot {
   /** For places only. */
   remove(place: ParkedPlace): void {
     if (place.slot !== NOT_RESTING) this.#endRest(place, "gone");
-    const there = this.#byId.get(place.id);
-    if (there === place) this.#byId.delete(place.id);
-    else if (there instanceof Set && there.delete(place)) {
+    const ids = this.#groups.get(place.group);
+    const there = ids?.get(place.id);
+    if (ids === undefined || there === undefined) return;
+    if (there === place) {
+      ids.delete(place.id);
+      if (ids.size === 0) this.#groups.delete(place.group);
+    } else if (there instanceof Set && there.delete(place)) {
       const [last] = there;
-      if (there.size === 1 && last !== undefined) this.#byId.set(place.id, last);
+      if (there.size === 1 && last !== undefined) ids.set(place.id, last);
     } else return;
     this.#size -= 1;
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  readonly #wakeOn = (): void => {
+    this.#wakingTimer = undefined;
+    let left = WAKE_BATCH;
+    for (const [group, places] of this.#wakings) {
+      for (; left > 0; left -= 1) {
+        const next = places.next();
+        if (next.done === true) {
+          this.#wakings.delete(group);
+          break;
+        }
+        this.#rouseAll(next.value);
+      }
+      if (left === 0) break;
+    }
+    if (this.#wakings.size > 0) this.#wakingTimer = this.#timers.setImmediate(this.#wakeOn);
+  };
+
+  #rouseAll(places: ParkedPlace | Set<ParkedPlace>): void {
+    if (places instanceof Set) for (const place of places) this.#rouse(place);
+    else this.#rouse(places);
   }
 
   #rouse(place: ParkedPlace): void {
@@ -154,10 +200,14 @@ export class PollLot {
   };
 }
 
+/** By id. One place alone is stored as itself: almost every id has one, and a Set costs more than the place. */
+type Group = Map<string, ParkedPlace | Set<ParkedPlace>>;
+
 const NOT_RESTING = -1;
 
 /** Kept small: there may be 50,000. */
 class ParkedPlace implements Place {
+  readonly group: string;
   readonly id: string;
   readonly #lot: PollLot;
   #resolve: ((why: Waking) => void) | undefined;
@@ -166,8 +216,9 @@ class ParkedPlace implements Place {
   /** A wake-up came while it did not rest. The lot's. */
   isWoken = false;
 
-  constructor(lot: PollLot, id: string) {
+  constructor(lot: PollLot, group: string, id: string) {
     this.#lot = lot;
+    this.group = group;
     this.id = id;
   }
 
