@@ -13,6 +13,8 @@ export interface Runtime {
   readonly postgres_url: string;
   /** Where the gateway answers; absent while it is starting. */
   readonly url?: string;
+  /** The payment simulator, when it runs. */
+  readonly payments_url?: string;
 }
 
 export const postgresDirOf = (dataDir: string): string => join(dataDir, "postgres");

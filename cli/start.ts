@@ -6,7 +6,7 @@
 
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { StripeGateway } from "../allocator/payments/stripe-adapter.ts";
+import { type PaymentTrouble, StripeGateway } from "../allocator/payments/stripe-adapter.ts";
 import { DEMO_SHOW_ID, generateDemoCatalogue } from "../demo/catalogue/generate.ts";
 import { SIMULATOR_KEY } from "../demo/payment-simulator/server.ts";
 import { importCatalogue } from "../gateway/catalogue/import.ts";
@@ -21,12 +21,12 @@ import { Shutdown } from "../shared/platform/shutdown.ts";
 import { fileFault, StartFault, systemCodeOf } from "../shared/platform/start-fault.ts";
 import { systemTimers } from "../shared/platform/timers.ts";
 import { wallClockMs } from "../shared/platform/wall-clock.ts";
-import { type Command, DATA_FLAG, EXIT_OK, type Io, parseFlags } from "./command.ts";
+import { type Command, DATA_FLAG, EXIT_FAILED, EXIT_OK, type Io, parseFlags } from "./command.ts";
 import { type Config, readConfig } from "./config.ts";
 import { firstSteps, showToBook } from "./first-steps.ts";
 import { postgresDirOf, removeRuntime, writeRuntime } from "./runtime-file.ts";
 import { type SimulatorProcess, startSimulator } from "./simulator-process.ts";
-import { startSingleNode } from "./single-node.ts";
+import { type SingleNode, startSingleNode } from "./single-node.ts";
 import { Supervised } from "./supervised.ts";
 import { VERSION } from "./version.ts";
 
@@ -55,16 +55,19 @@ export const startCommand: Command = {
     const config = readConfig(io.env, values);
     const log = createLog({ level: config.logLevel, name: "usher" });
     const shutdown = new Shutdown({ log, timers: systemTimers, host: process });
+    let displacedBy: string | undefined;
     try {
-      await bringUp({ config, log, shutdown, io, withDemo: !values["no-demo"] });
-      await shutdown.requested;
+      const node = await bringUp({ config, log, shutdown, io, withDemo: !values["no-demo"] });
+      displacedBy = await Promise.race([shutdown.requested.then(() => undefined), node.displaced]);
     } catch (error) {
       // Ctrl-C during the start makes its steps fail; that is no failure.
       if (!shutdown.signal.aborted) throw error;
     } finally {
       await shutdown.run();
     }
-    return EXIT_OK;
+    if (displacedBy === undefined) return EXIT_OK;
+    io.warn(displacedBy);
+    return EXIT_FAILED;
   },
 };
 
@@ -76,7 +79,7 @@ interface Start {
   readonly withDemo: boolean;
 }
 
-async function bringUp(start: Start): Promise<void> {
+async function bringUp(start: Start): Promise<SingleNode> {
   const { config, log, shutdown, io } = start;
   const { signal } = shutdown;
   await checkPort(config);
@@ -104,7 +107,7 @@ async function bringUp(start: Start): Promise<void> {
     const node = await startSingleNode({
       databaseUrl,
       gateway: { host: config.host, port: config.port, limits: GATEWAY_LIMITS },
-      payments,
+      payments: payments?.gateway,
       payTtlMs: config.payTtlMs,
       releaseOnDecline: config.releaseOnDecline,
       holdTtlMs: config.holdTtlMs,
@@ -115,10 +118,17 @@ async function bringUp(start: Start): Promise<void> {
     });
     shutdown.add({ name: "node", stop: node.stop, boundMs: DRAIN_MAX_MS });
     if (embedded !== undefined) {
-      await writeRuntime(config.dataDir, { pid: process.pid, postgres_url: databaseUrl, url: node.url });
+      const simulator = payments?.simulatorUrl;
+      await writeRuntime(config.dataDir, {
+        pid: process.pid,
+        postgres_url: databaseUrl,
+        url: node.url,
+        ...(simulator === undefined ? {} : { payments_url: simulator }),
+      });
     }
     io.say(`ready ${node.url}`);
     for (const line of firstSteps(node.url, await showToBook(pool, DEMO_SHOW_ID))) io.say(line);
+    return node;
   } finally {
     await pool.end();
   }
@@ -152,22 +162,40 @@ function quit(pid: number): void {
   if (identityOf(pid) !== undefined) process.kill(pid, "SIGQUIT");
 }
 
-async function choosePayments({ config, log, shutdown }: Start): Promise<StripeGateway | undefined> {
+interface Payments {
+  readonly gateway: StripeGateway;
+  readonly simulatorUrl: string | undefined;
+}
+
+async function choosePayments({ config, log, shutdown }: Start): Promise<Payments | undefined> {
   const { payment } = config;
   if (payment.kind === "instant") return undefined;
   const apiKey = config.paymentKey ?? SIMULATOR_KEY;
-  const url = payment.kind === "http" ? payment.url : await simulatorUrl(apiKey, { config, log, shutdown });
+  const simulatorUrl =
+    payment.kind === "http" ? undefined : await startSupervisedSimulator(apiKey, { config, log, shutdown });
   const gateway = new StripeGateway({
-    url,
+    url: payment.kind === "http" ? payment.url : (simulatorUrl ?? ""),
     apiKey,
     timers: systemTimers,
-    onTrouble: (trouble) => log.warn({ trouble }, "payment gateway"),
+    onTrouble: (trouble) => logTrouble(log, trouble),
   });
   shutdown.add({ name: "payments", stop: () => gateway.close() });
-  return gateway;
+  return { gateway, simulatorUrl };
 }
 
-async function simulatorUrl(apiKey: string, start: Pick<Start, "config" | "log" | "shutdown">): Promise<string> {
+function logTrouble(log: Log, trouble: PaymentTrouble): void {
+  if (trouble.kind === "breaker") {
+    log.warn({ breaker: trouble.state }, "payment gateway: new payments are refused while the breaker is open");
+  } else {
+    const { bookingId, key, status, message } = trouble;
+    log.warn({ booking_id: bookingId, key, status, reason: message }, "payment gateway: a call failed");
+  }
+}
+
+async function startSupervisedSimulator(
+  apiKey: string,
+  start: Pick<Start, "config" | "log" | "shutdown">,
+): Promise<string> {
   const dataDir = join(start.config.dataDir, "payments");
   const supervised = await Supervised.start({
     name: "payment simulator",

@@ -3,6 +3,8 @@
 // G2: every call is safe to repeat. Asking about an unknown outcome *is* repeating the identical request: its
 //     idempotency key is `paymentKey(bookingId, attempt)`, so the provider does it once.
 // G3: an order of amount 0 never reaches a provider: it is authorised at once, with the reference FREE_REFERENCE.
+// G4: what settles a payment (a repetition, a capture, a cancel) is sent also while new payments are refused, and keeps
+//     none of them waiting; whether the provider counts as away is judged by beginnings alone.
 
 import type { BookingId } from "../../shared/kernel/ids.ts";
 
@@ -15,6 +17,8 @@ export interface AuthoriseRequest {
   /** ISO 4217. */
   readonly currency: string;
   readonly paymentToken: string;
+  /** `begin`: the first call for this payment. `settle`: a repetition, to learn what became of it (G4). */
+  readonly purpose: "begin" | "settle";
   /** From the call to its answer, waiting for a connection included. */
   readonly timeoutMs: number;
 }
@@ -37,7 +41,7 @@ export interface PaymentGateway {
   authorise(request: AuthoriseRequest): Promise<AuthoriseOutcome>;
   capture(reference: string, idempotencyKey: string): Promise<CaptureOutcome>;
   cancel(reference: string, idempotencyKey: string): Promise<CancelOutcome>;
-  /** Whether a call made now would be sent. */
+  /** Whether a payment that begins now would be sent. */
   available(): boolean;
   /** When not available: how long until it is worth trying again. */
   retryAfterMs(): number;

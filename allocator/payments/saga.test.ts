@@ -33,6 +33,7 @@ const moved = (booking: Booking, state: PaymentState, change: Partial<Payment> =
 class Till {
   readonly time = new FakeTime();
   readonly calls: string[] = [];
+  readonly purposes: string[] = [];
   readonly told: string[] = [];
   authorisation: () => AuthoriseOutcome | Promise<AuthoriseOutcome> = () => ({ kind: "authorised", reference: "pi_1" });
   captureOutcome: CaptureOutcome = "captured";
@@ -44,7 +45,8 @@ class Till {
 
   constructor() {
     const gateway: PaymentGateway = {
-      authorise: async ({ bookingId, attempt }) => {
+      authorise: async ({ bookingId, attempt, purpose }) => {
+        this.purposes.push(purpose);
         this.calls.push(`authorise ${this.#name(bookingId)}:${attempt}`);
         return this.authorisation();
       },
@@ -79,6 +81,18 @@ class Till {
     const name = this.#names.get(id) ?? this.#names.size + 1;
     this.#names.set(id, name);
     return name;
+  }
+
+  /** A confirm: it watches, then its payment is committed. */
+  begin(...bookings: Booking[]): void {
+    for (const { id } of bookings) this.saga.watch(id);
+    this.saga.onUnfinished(bookings);
+  }
+
+  /** What a new owner finds: taken up in a moment. */
+  async find(...bookings: Booking[]): Promise<void> {
+    this.saga.onUnfinished(bookings);
+    await this.pass(100);
   }
 
   async rest(): Promise<void> {
@@ -117,7 +131,7 @@ t.test("authorise, record, capture, record", async (t) => {
   const till = new Till();
   const booking = paying();
   till.recordsLike(booking);
-  till.saga.onUnfinished([booking]);
+  till.begin(booking);
   await till.rest();
   t.same(till.calls, ["authorise 1:1", "capture pi_1 1:capture"]);
   t.same(till.told, ["authorised", "captured"]);
@@ -131,7 +145,7 @@ t.test("the same booking again while it is driven starts nothing", async (t) => 
   let answer: (outcome: AuthoriseOutcome) => void = () => undefined;
   till.authorisation = () => new Promise((resolve) => (answer = resolve));
   till.recordsLike(booking);
-  till.saga.onUnfinished([booking]);
+  till.begin(booking);
   till.saga.onUnfinished([booking]);
   await till.rest();
   t.same(till.calls, ["authorise 1:1"]);
@@ -146,7 +160,7 @@ t.test("an unknown outcome is asked about again, with growing pauses, by the ide
   const till = new Till();
   till.authorisation = () => ({ kind: "unknown" });
   const booking = paying();
-  till.saga.onUnfinished([booking]);
+  till.begin(booking);
   await till.rest();
   await till.pass(60_000);
   t.ok(till.calls.length >= 7 && till.calls.length <= 12, `${till.calls.length} calls in a minute`);
@@ -159,7 +173,7 @@ t.test("a show that cannot be asked is told again", async (t) => {
   const booking = paying();
   let isAway = true;
   till.record = () => !isAway;
-  till.saga.onUnfinished([booking]);
+  till.begin(booking);
   await till.rest();
   isAway = false;
   await till.pass(1_000);
@@ -172,7 +186,7 @@ t.test("its deadline passes while nobody answers: the void begins at once, not a
   till.authorisation = () => ({ kind: "unknown" });
   const booking = paying();
   till.recordsLike(booking);
-  till.saga.onUnfinished([booking]);
+  till.begin(booking);
   await till.pass(100_000);
   const asked = till.calls.length;
   till.authorisation = () => ({ kind: "declined", reason: "expired_card" });
@@ -187,7 +201,7 @@ t.test("a success that comes after its release is cancelled", async (t) => {
   const till = new Till();
   const booking = paying("voiding");
   till.recordsLike(booking);
-  till.saga.onUnfinished([booking]);
+  await till.find(booking);
   await till.rest();
   t.same(till.calls, ["authorise 1:1", "cancel pi_1 1:cancel"]);
   t.same(till.told, ["authorised", "voided"]);
@@ -197,7 +211,7 @@ t.test("or booked, when nobody is in the way: then it is captured and not cancel
   const till = new Till();
   const booking = paying("voiding");
   till.recordsLike(booking, true);
-  till.saga.onUnfinished([booking]);
+  await till.find(booking);
   await till.rest();
   t.same(till.calls, ["authorise 1:1", "capture pi_1 1:capture"]);
 });
@@ -208,7 +222,7 @@ t.test("abandoned while the answer was under way: driven on from there", async (
   let answer: (outcome: AuthoriseOutcome) => void = () => undefined;
   till.authorisation = () => new Promise((resolve) => (answer = resolve));
   till.recordsLike(moved(booking, "voiding"));
-  till.saga.onUnfinished([booking]);
+  till.begin(booking);
   await till.rest();
   till.saga.onUnfinished([moved(booking, "voiding")]);
   till.authorisation = () => ({ kind: "authorised", reference: "pi_1" });
@@ -223,7 +237,7 @@ t.test("a capture that fails for good is tried thrice, then given back", async (
   till.captureOutcome = "failed";
   const booking = paying("authorised", { reference: "pi_9" });
   till.recordsLike(booking);
-  till.saga.onUnfinished([booking]);
+  await till.find(booking);
   await till.pass(5_000);
   await till.rest();
   t.same(till.told, ["capture_failed", "voided"]);
@@ -233,13 +247,13 @@ t.test("a capture that fails for good is tried thrice, then given back", async (
 t.test("payments that nobody answers keep no other waiting", async (t) => {
   const till = new Till();
   till.authorisation = () => ({ kind: "unknown" });
-  till.saga.onUnfinished(Array.from({ length: 2_000 }, () => paying()));
+  till.begin(...Array.from({ length: 2_000 }, () => paying()));
   await till.pass(60_000);
   const last = paying();
   till.authorisation = () => ({ kind: "authorised", reference: "pi_1" });
   till.recordsLike(last);
   till.calls.length = 0;
-  till.saga.onUnfinished([last]);
+  till.begin(last);
   await till.rest();
   t.ok(till.calls.includes("capture pi_1 1:capture"), "it is paid while the others pause");
 });
@@ -255,7 +269,7 @@ t.test("so many calls at once, no more; all have their turn", async (t) => {
     underWay -= 1;
     return { kind: "declined", reason: "no" };
   };
-  till.saga.onUnfinished(Array.from({ length: 3_000 }, () => paying()));
+  till.begin(...Array.from({ length: 3_000 }, () => paying()));
   for (let i = 0; i < 20; i += 1) await till.rest();
   t.equal(till.told.length, 3_000);
   t.equal(most, 512);
@@ -273,7 +287,7 @@ t.test("a watch hears the outcome; one that hears nothing ends in time", async (
     .watch(paying().id)
     .outcome(2_000)
     .then(() => heard.push("bound"));
-  till.saga.onUnfinished([booking]);
+  till.begin(booking);
   await till.rest();
   t.same(heard, []);
   answer({ kind: "declined", reason: "no" });
@@ -287,7 +301,7 @@ t.test("a watch hears the outcome; one that hears nothing ends in time", async (
 t.test("stop ends at once, also what pauses, and starts nothing more", async (t) => {
   const till = new Till();
   till.authorisation = () => ({ kind: "unknown" });
-  till.saga.onUnfinished(Array.from({ length: 600 }, () => paying()));
+  till.begin(...Array.from({ length: 600 }, () => paying()));
   await till.pass(60_000);
   const calls = till.calls.length;
   let isStopped = false;
@@ -301,4 +315,72 @@ t.test("stop ends at once, also what pauses, and starts nothing more", async (t)
   await till.pass(600_000);
   t.equal(till.calls.length, calls);
   t.equal(till.time.armed.length, 0);
+});
+
+t.test(
+  "only the first call of a new confirm is a beginning; repeats, also of what a new owner finds, settle",
+  async (t) => {
+    const till = new Till();
+    till.authorisation = () => ({ kind: "unknown" });
+    till.begin(paying());
+    await till.pass(5_000);
+    t.ok(till.purposes.length > 3);
+    t.same(till.purposes.splice(0), ["begin", ...new Array(till.calls.length - 1).fill("settle")]);
+    const next = new Till();
+    next.authorisation = till.authorisation;
+    await next.find(paying(), paying("voiding"));
+    await next.pass(5_000);
+    t.same([...new Set(next.purposes)], ["settle"]);
+  },
+);
+
+t.test("a payment that was given up is asked about less and less", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "unknown" });
+  await till.find(paying("voiding"));
+  await till.pass(1_200_000);
+  till.calls.length = 0;
+  await till.pass(1_200_000);
+  t.equal(till.calls.length, 4, "every 300 s");
+});
+
+t.test("what a new owner finds is taken up spread out, not in one burst", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "declined", reason: "no" });
+  await till.find(...Array.from({ length: 1_000 }, () => paying()));
+  t.ok(till.calls.length >= 5 && till.calls.length <= 20, `${till.calls.length} in 100 ms`);
+  await till.pass(10_000);
+  t.equal(till.told.length, 1_000);
+});
+
+t.test("calls that hang keep neither new payments waiting, nor captures, nor voids", async (t) => {
+  const till = new Till();
+  till.authorisation = () => new Promise(() => undefined);
+  till.begin(...Array.from({ length: 600 }, () => paying()));
+  await till.find(
+    ...Array.from({ length: 300 }, () => paying()),
+    ...Array.from({ length: 300 }, () => paying("voiding")),
+  );
+  await till.pass(10_000);
+  t.equal(till.purposes.filter((purpose) => purpose === "settle").length, 64 + 32);
+  t.equal(till.purposes.filter((purpose) => purpose === "begin").length, 512);
+  const due = [paying("authorised", { reference: "pi_1" }), paying("voiding", { reference: "pi_2" })];
+  till.calls.length = 0;
+  await till.find(...due);
+  await till.pass(10_000);
+  t.same(till.calls.map((call) => call.split(" ", 2).join(" ")).sort(), ["cancel pi_2", "capture pi_1"]);
+
+  const other = new Till();
+  other.authorisation = till.authorisation;
+  await other.find(
+    ...Array.from({ length: 600 }, () => paying()),
+    ...Array.from({ length: 600 }, () => paying("voiding")),
+  );
+  await other.pass(20_000);
+  const last = paying();
+  other.authorisation = () => ({ kind: "authorised", reference: "pi_3" });
+  other.recordsLike(last);
+  other.begin(last);
+  await other.rest();
+  t.same(other.told, ["authorised", "captured"]);
 });

@@ -6,19 +6,38 @@
 //     state lasts; the payment's own deadline ends `begun`, not this.
 // A3: a drive that pauses takes no place from others, and goes on at once when its booking changes.
 // A4: what a step says about a state that has passed is ignored by the turn, so a drive too many does no harm.
+// A5: only the first call for a payment whose confirm waits here is a beginning. All else settles: in lanes of its own
+//     (LANES), so that payments nobody answers stall neither new ones nor the captures and voids of others.
+// A6: what is found unfinished (an owner's first look after a restart) is taken up spread out, not in one burst.
 
 import { type BookingId, type ShowId, showOf } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import { type TimerHandle, type Timers, within } from "../../shared/platform/timers.ts";
 import type { SettlePayment } from "../core/command.ts";
 import type { Booking, Payment } from "../core/state.ts";
+import { Lanes } from "./lanes.ts";
 import { type PaymentGateway, paymentKey } from "./port.ts";
 
 const AUTHORISE_TIMEOUT_MS = 10_000;
 const PAUSE_MIN_MS = 200;
 const PAUSE_MAX_MS = 30_000;
+/** Asking what became of a payment that was given up: nobody waits for it any more. */
+const LOST_PAUSE_MAX_MS = 300_000;
 /** Steps under way at once; further ones wait their turn. */
-const DRIVES_MAX = 512;
+const LANES = {
+  /** First authorisations, and their captures after them. */
+  begin: 512,
+  /** Captures and voids of what is known to be authorised. */
+  settle: 128,
+  /** Repetitions for a booking that still waits for its payment. */
+  ask: 64,
+  /** Repetitions for one that was given up. */
+  lost: 32,
+};
+type Lane = keyof typeof LANES;
+/** Between two that are found unfinished, on average; and the longest any of them waits, on average. */
+const SPREAD_MS = 10;
+const SPREAD_MAX_MS = 30_000;
 /** Tries of a capture or void that fails for good before the saga says so. */
 const FINAL_FAILURES_MAX = 3;
 
@@ -45,6 +64,10 @@ interface Drive {
   next: Booking | undefined;
   pauseMs: number;
   failures: number;
+  /** Nobody was asked yet, and a confirm waits. */
+  isNew: boolean;
+  /** Found unfinished, and not taken up yet. */
+  isSpread: boolean;
   /** While it pauses. */
   timer: TimerHandle | undefined;
 }
@@ -52,10 +75,10 @@ interface Drive {
 export class PaymentSaga {
   readonly #options: SagaOptions;
   readonly #drives = new Map<BookingId, Drive>();
-  readonly #queue: Drive[] = [];
+  readonly #lanes = new Lanes<Lane>(LANES);
+  #spread = 0;
   /** Confirms waiting to hear that a payment is no longer `begun`. */
   readonly #listeners = new Map<BookingId, Set<() => void>>();
-  readonly #running = new Set<Promise<void>>();
   #isStopped = false;
 
   constructor(options: SagaOptions) {
@@ -77,11 +100,8 @@ export class PaymentSaga {
         }
         continue;
       }
-      const drive: Drive = { booking, next: undefined, pauseMs: PAUSE_MIN_MS, failures: 0, timer: undefined };
-      this.#drives.set(booking.id, drive);
-      this.#queue.push(drive);
+      this.#takeUp(booking);
     }
-    this.#pump();
   }
 
   /** Watches for the booking's payment to have an outcome. Whoever begins to watch ends it. */
@@ -105,22 +125,38 @@ export class PaymentSaga {
   /** Ends the waiting; steps under way are left to the next owner. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#queue.length = 0;
+    this.#lanes.clear();
     for (const { timer } of this.#drives.values()) this.#options.timers.clearTimeout(timer);
     await this.#options.gateway.close();
-    await Promise.allSettled(this.#running);
+    await this.#lanes.drained();
   }
 
-  #pump(): void {
-    while (this.#running.size < DRIVES_MAX) {
-      const drive = this.#queue.shift();
-      if (drive === undefined) return;
-      const running = this.#run(drive).finally(() => {
-        this.#running.delete(running);
-        this.#pump();
-      });
-      this.#running.add(running);
-    }
+  #takeUp(booking: Booking): void {
+    const isNew = this.#isAwaited(booking);
+    const drive: Drive = {
+      booking,
+      next: undefined,
+      pauseMs: PAUSE_MIN_MS,
+      failures: 0,
+      isNew,
+      isSpread: !isNew,
+      timer: undefined,
+    };
+    this.#drives.set(booking.id, drive);
+    if (isNew) return this.#enter(drive);
+    const { timers, random } = this.#options;
+    const delayMs = Math.min(SPREAD_MAX_MS, this.#spread * SPREAD_MS) * (0.5 + random());
+    this.#spread += 1;
+    drive.timer = timers.setTimeout(() => this.#goOn(drive), delayMs);
+  }
+
+  /** A confirm watches before it asks, so this is its payment; one found at a load has no confirm here. */
+  #isAwaited({ id, payment }: Booking): boolean {
+    return payment?.state === "begun" && this.#listeners.has(id);
+  }
+
+  #enter(drive: Drive): void {
+    this.#lanes.add(laneOf(drive), () => this.#run(drive));
   }
 
   /** Until its end, or until there is something to wait for. */
@@ -128,7 +164,7 @@ export class PaymentSaga {
     this.#takeNext(drive);
     while (!this.#isStopped) {
       const { booking } = drive;
-      const step = await this.#step(booking);
+      const step = await this.#step(drive);
       if (this.#isStopped) return;
       if (step === "failed") drive.failures += 1;
       const outcome = step === "failed" ? this.#giveUp(booking, drive.failures) : step;
@@ -145,8 +181,10 @@ export class PaymentSaga {
 
   #takeNext(drive: Drive): boolean {
     if (drive.next === undefined) return false;
+    const isAnother = drive.next.payment?.attempt !== drive.booking.payment?.attempt;
     drive.booking = drive.next;
     drive.next = undefined;
+    if (isAnother) drive.isNew = this.#isAwaited(drive.booking);
     drive.pauseMs = PAUSE_MIN_MS;
     drive.failures = 0;
     return true;
@@ -156,30 +194,33 @@ export class PaymentSaga {
     if (this.#isStopped) return;
     const { timers, random } = this.#options;
     drive.timer = timers.setTimeout(() => this.#goOn(drive), drive.pauseMs * (0.5 + random()));
-    drive.pauseMs = Math.min(PAUSE_MAX_MS, drive.pauseMs * 2);
+    const pauseMaxMs = laneOf(drive) === "lost" ? LOST_PAUSE_MAX_MS : PAUSE_MAX_MS;
+    drive.pauseMs = Math.min(pauseMaxMs, drive.pauseMs * 2);
   }
 
   #goOn(drive: Drive): void {
     this.#options.timers.clearTimeout(drive.timer);
     drive.timer = undefined;
-    this.#queue.push(drive);
-    this.#pump();
+    if (drive.isSpread) this.#spread -= 1;
+    drive.isSpread = false;
+    this.#enter(drive);
   }
 
   /** One call to the payment gateway. `undefined`: nothing is known yet; `failed`: it will never work. */
-  async #step(booking: Booking): Promise<Outcome | "failed" | undefined> {
+  async #step(drive: Drive): Promise<Outcome | "failed" | undefined> {
+    const { booking } = drive;
     const payment = booking.payment as Payment;
     const key = paymentKey(booking.id, payment.attempt);
     switch (payment.state) {
       case "begun":
-        return this.#authorise(booking, payment);
+        return this.#authorise(drive, payment);
       case "authorised": {
         const captured = await this.#options.gateway.capture(payment.reference as string, `${key}:capture`);
         return captured === "captured" ? { kind: "captured" } : captured === "failed" ? "failed" : undefined;
       }
       case "voiding":
       case "refunding": {
-        if (payment.reference === undefined) return this.#authorise(booking, payment);
+        if (payment.reference === undefined) return this.#authorise(drive, payment);
         const cancelled = await this.#options.gateway.cancel(payment.reference, `${key}:cancel`);
         if (cancelled === "cancelled") return { kind: "voided" };
         return cancelled === "unknown" ? undefined : "failed";
@@ -191,13 +232,16 @@ export class PaymentSaga {
     }
   }
 
-  async #authorise(booking: Booking, payment: Payment): Promise<Outcome | undefined> {
+  async #authorise(drive: Drive, payment: Payment): Promise<Outcome | undefined> {
+    const { booking, isNew } = drive;
+    drive.isNew = false;
     const outcome = await this.#options.gateway.authorise({
       bookingId: booking.id,
       attempt: payment.attempt,
       amount: booking.total,
       currency: booking.currency,
       paymentToken: payment.token,
+      purpose: isNew && payment.state === "begun" ? "begin" : "settle",
       timeoutMs: AUTHORISE_TIMEOUT_MS,
     });
     if (outcome.kind === "authorised" || outcome.kind === "declined") return outcome;
@@ -226,4 +270,10 @@ export class PaymentSaga {
     };
     return this.#options.settle(showOf(booking.id) as ShowId, command);
   }
+}
+
+function laneOf({ booking: { payment }, isNew }: Drive): Lane {
+  if (payment?.reference !== undefined) return "settle";
+  if (payment?.state !== "begun") return "lost";
+  return isNew ? "begin" : "ask";
 }

@@ -10,14 +10,9 @@ import { setImmediate as nextTick } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { type PaymentSimulator, SIMULATOR_KEY, startPaymentSimulator } from "../../demo/payment-simulator/server.ts";
 import type { BookingId } from "../../shared/kernel/ids.ts";
+import { BREAKER_FAILURES_MIN } from "./breaker.ts";
 import type { AuthoriseOutcome, AuthoriseRequest, PaymentGateway } from "./port.ts";
-import {
-  BREAKER_CALLS_MIN,
-  CALLS_MAX,
-  type PaymentTrouble,
-  StripeGateway,
-  type StripeGatewayOptions,
-} from "./stripe-adapter.ts";
+import { CALLS_MAX, type PaymentTrouble, StripeGateway, type StripeGatewayOptions } from "./stripe-adapter.ts";
 import { SOCKETS_MAX } from "./stripe-adapter-http.ts";
 
 const REFUSED_WITHIN_MS = 50;
@@ -46,6 +41,7 @@ const order = (paymentToken: string, more: Partial<AuthoriseRequest> = {}): Auth
   attempt: 1,
   amount: 1_250,
   currency: "USD",
+  purpose: "begin",
   timeoutMs: 5_000,
   paymentToken,
   ...more,
@@ -74,7 +70,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 async function openBreaker(gateway: PaymentGateway): Promise<void> {
-  for (let n = 0; n < BREAKER_CALLS_MIN; n++) {
+  for (let n = 0; n < BREAKER_FAILURES_MIN; n++) {
     await gateway.authorise(order("pm_sim_error", { attempt: n + 1 }));
   }
 }
@@ -213,12 +209,16 @@ t.test("the breaker opens after a few failures, refuses at once, and recovers", 
     kind: "refused_now",
     retryAfterMs: Number,
   });
-  t.equal(await gateway.capture("pi_1", "capture-1"), "unknown");
-  t.equal(await gateway.cancel("pi_1", "cancel-1"), "unknown");
   t.ok(performance.now() - started < REFUSED_WITHIN_MS);
   t.same(await intentsOf(simulator), [], "nothing was sent");
 
+  t.equal(await gateway.capture("pi_1", "capture-1"), "failed", "what settles is sent all the same");
+  t.equal(await gateway.cancel("pi_1", "cancel-1"), "failed");
+  t.equal((await gateway.authorise(order("pm_sim_error", { purpose: "settle" }))).kind, "unknown");
+
   await until(() => gateway.available());
+  t.equal((await gateway.authorise(order("pm_sim_error", { purpose: "settle" }))).kind, "unknown");
+  t.equal(gateway.available(), true, "a repeat is no probe");
   t.equal(gateway.retryAfterMs(), 0, "probing");
   t.equal((await gateway.authorise(order("pm_sim_error", { attempt: 99 }))).kind, "unknown");
   t.equal(gateway.available(), false, "the probe failed: open again");
@@ -234,15 +234,41 @@ t.test("the breaker opens after a few failures, refuses at once, and recovers", 
   t.same(states, ["open", "open", "closed"]);
 });
 
+t.test("one stuck payment leaves the others alone, however often it is asked about", async (t) => {
+  const simulator = await simulatorFor(t);
+  const trouble: PaymentTrouble[] = [];
+  const gateway = gatewayFor(t, simulator.url, { onTrouble: (what) => trouble.push(what) });
+  const stuck = order("pm_sim_error");
+  for (let n = 0; n < 4 * BREAKER_FAILURES_MIN; n++) {
+    await gateway.authorise({ ...stuck, purpose: n === 0 ? "begin" : "settle" });
+  }
+  for (let n = 0; n < BREAKER_FAILURES_MIN; n++) await gateway.authorise(stuck);
+  t.equal(gateway.available(), true);
+  t.equal((await gateway.authorise(order("pm_card_visa"))).kind, "authorised");
+  t.match(trouble[0], { kind: "failure", bookingId: stuck.bookingId, key: `${stuck.bookingId}:1`, status: 500 });
+});
+
+t.test("beginnings that nobody answers keep no capture waiting for a connection", async (t) => {
+  const simulator = await simulatorFor(t);
+  const gateway = gatewayFor(t, simulator.url, { settleTimeoutMs: 5_000 });
+  const reference = referenceOf(await gateway.authorise(order("pm_card_visa")));
+  const stuck = Array.from({ length: SOCKETS_MAX + 10 }, (_, n) =>
+    gateway.authorise(order("pm_sim_timeout", { attempt: n, timeoutMs: 60_000 })),
+  );
+  t.equal(await gateway.capture(reference, "capture-1"), "captured");
+  await gateway.close();
+  await Promise.all(stuck);
+});
+
 t.test("timeouts open the breaker, declines do not", async (t) => {
   const simulator = await simulatorFor(t);
   const gateway = gatewayFor(t, simulator.url);
-  for (let n = 0; n < 4 * BREAKER_CALLS_MIN; n++) {
+  for (let n = 0; n < 4 * BREAKER_FAILURES_MIN; n++) {
     await gateway.authorise(order(n % 2 === 0 ? "pm_card_chargeDeclined" : "pm_nobody", { attempt: n }));
   }
   t.equal(gateway.available(), true);
   const other = gatewayFor(t, simulator.url);
-  for (let n = 0; n < BREAKER_CALLS_MIN; n++)
+  for (let n = 0; n < BREAKER_FAILURES_MIN; n++)
     await other.authorise(order("pm_sim_timeout", { attempt: n, timeoutMs: 20 }));
   t.equal(other.available(), false);
 });

@@ -1,14 +1,15 @@
 // The payment gateway behind the Stripe PaymentIntents API: the real one, or anything that speaks its subset.
 // An authorisation is a PaymentIntent with manual capture, confirmed at once; its id is the reference.
 // S1: what the provider said decides (`declined`, `failed`); what it did not say is `unknown`, never a decline.
-// S2: timeouts, lost connections, 5xx, 429 and a refused key count as the provider's failures and open the breaker;
-//     declines and refused requests do not. While it is open nothing is sent.
-// S3: at most CALLS_MAX calls are under way; one more is refused, as when the breaker is open.
+// S2: timeouts, lost connections, 5xx, 429 and a refused key are the provider's failures; declines and refused requests
+//     are not. Those of beginnings open the breaker, which refuses beginnings and nothing else (G4).
+// S3: at most CALLS_MAX beginnings and SETTLE_CALLS_MAX settling calls are under way; one more is refused. They have
+//     connections of their own: beginnings that nobody answers keep no capture waiting.
 
-import CircuitBreaker from "opossum";
 import Stripe from "stripe";
 import { createAlignedClock } from "../../shared/platform/clock.ts";
 import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
+import { type Admission, PaymentBreaker } from "./breaker.ts";
 import {
   type AuthoriseOutcome,
   type AuthoriseRequest,
@@ -21,10 +22,7 @@ import {
 import { BoundedHttpClient } from "./stripe-adapter-http.ts";
 
 export const CALLS_MAX = 2_048;
-/** The breaker opens when, of at least so many calls within the window, more than half failed. */
-export const BREAKER_CALLS_MIN = 5;
-export const BREAKER_FAILURES_PERCENT = 50;
-export const BREAKER_WINDOW_MS = 10_000;
+export const SETTLE_CALLS_MAX = 1_024;
 /** After so long one call is let through to see. */
 export const BREAKER_RESET_MS = 3_000;
 export const SETTLE_TIMEOUT_MS = 10_000;
@@ -35,7 +33,14 @@ const PAYMENT_TOKEN = /^[\x21-\x7e]{1,255}$/;
 /** For logs and metrics: nothing is decided by them. */
 export type PaymentTrouble =
   | { readonly kind: "breaker"; readonly state: "open" | "closed" }
-  | { readonly kind: "failure"; readonly status: number | undefined; readonly message: string };
+  | {
+      readonly kind: "failure";
+      /** The call's idempotency key: it begins with the booking's id. */
+      readonly key: string;
+      readonly bookingId: string;
+      readonly status: number | undefined;
+      readonly message: string;
+    };
 
 export interface StripeGatewayOptions {
   /** `https://api.stripe.com`, or where the simulator is. */
@@ -59,7 +64,7 @@ type Answer =
   | { readonly kind: "under_way" };
 type Result = Answer | { readonly kind: "failed" } | { readonly kind: "not_sent" };
 
-/** Thrown into the breaker, so that it counts. */
+/** The provider gave no verdict. */
 class ProviderFailure extends Error {
   override readonly name = "ProviderFailure";
   readonly status: number | undefined;
@@ -70,57 +75,65 @@ class ProviderFailure extends Error {
   }
 }
 
-export class StripeGateway implements PaymentGateway {
-  readonly #stripe: Stripe;
-  readonly #http: BoundedHttpClient;
-  readonly #breaker: CircuitBreaker<[() => Promise<Stripe.PaymentIntent>], Answer>;
-  readonly #now: () => number;
-  readonly #onTrouble: (trouble: PaymentTrouble) => void;
-  readonly #breakerResetMs: number;
-  readonly #settleTimeoutMs: number;
-  readonly #underWay = new Set<Promise<Result>>();
-  #openedAt = 0;
-  #closed = false;
+/** A client with connections of its own, and what is under way on them. */
+class Line {
+  readonly stripe: Stripe;
+  readonly http: BoundedHttpClient;
+  readonly underWay = new Set<Promise<Result>>();
 
-  constructor(options: StripeGatewayOptions) {
-    const url = new URL(options.url);
-    const secure = url.protocol === "https:";
-    this.#now = options.now ?? createAlignedClock().reading;
-    this.#onTrouble = options.onTrouble ?? (() => undefined);
-    this.#breakerResetMs = options.breakerResetMs ?? BREAKER_RESET_MS;
-    this.#settleTimeoutMs = options.settleTimeoutMs ?? SETTLE_TIMEOUT_MS;
-    this.#http = new BoundedHttpClient(secure, options.timers ?? systemTimers);
-    this.#stripe = new Stripe(options.apiKey, {
-      host: url.hostname,
-      port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
+  constructor({ url, apiKey, timers }: StripeGatewayOptions) {
+    const { protocol, hostname, port } = new URL(url);
+    const secure = protocol === "https:";
+    this.http = new BoundedHttpClient(secure, timers ?? systemTimers);
+    this.stripe = new Stripe(apiKey, {
+      host: hostname,
+      port: port === "" ? (secure ? 443 : 80) : Number(port),
       protocol: secure ? "https" : "http",
-      httpClient: this.#http,
+      httpClient: this.http,
       maxNetworkRetries: 0,
       telemetry: false,
     });
-    this.#breaker = new CircuitBreaker((call: () => Promise<Stripe.PaymentIntent>) => answerOf(call), {
-      // Every call has a deadline of its own.
-      timeout: false,
-      errorThresholdPercentage: BREAKER_FAILURES_PERCENT,
-      volumeThreshold: BREAKER_CALLS_MIN,
-      resetTimeout: this.#breakerResetMs,
-      rollingCountTimeout: BREAKER_WINDOW_MS,
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
+  }
+
+  /** Ends what is under way. */
+  async close(): Promise<void> {
+    this.http.close();
+    await Promise.all(this.underWay);
+  }
+}
+
+interface Call {
+  readonly key: string;
+  readonly send: (stripe: Stripe) => Promise<Stripe.PaymentIntent>;
+}
+
+export class StripeGateway implements PaymentGateway {
+  readonly #beginnings: Line;
+  readonly #settlements: Line;
+  readonly #breaker: PaymentBreaker;
+  readonly #onTrouble: (trouble: PaymentTrouble) => void;
+  readonly #settleTimeoutMs: number;
+  #closed = false;
+
+  constructor(options: StripeGatewayOptions) {
+    this.#beginnings = new Line(options);
+    this.#settlements = new Line(options);
+    const onTrouble = options.onTrouble ?? (() => undefined);
+    this.#onTrouble = onTrouble;
+    this.#settleTimeoutMs = options.settleTimeoutMs ?? SETTLE_TIMEOUT_MS;
+    this.#breaker = new PaymentBreaker({
+      now: options.now ?? createAlignedClock().reading,
+      resetMs: options.breakerResetMs ?? BREAKER_RESET_MS,
+      onChange: (state) => onTrouble({ kind: "breaker", state }),
     });
-    this.#breaker.on("open", () => {
-      this.#openedAt = this.#now();
-      this.#onTrouble({ kind: "breaker", state: "open" });
-    });
-    this.#breaker.on("close", () => this.#onTrouble({ kind: "breaker", state: "closed" }));
   }
 
   async authorise(request: AuthoriseRequest): Promise<AuthoriseOutcome> {
     if (request.amount === 0) return { kind: "authorised", reference: FREE_REFERENCE };
     if (!PAYMENT_TOKEN.test(request.paymentToken)) return { kind: "declined", reason: "invalid_payment_method" };
     const key = paymentKey(request.bookingId, request.attempt);
-    const result = await this.#call(() =>
-      this.#stripe.paymentIntents.create(
+    const send = (stripe: Stripe): Promise<Stripe.PaymentIntent> =>
+      stripe.paymentIntents.create(
         {
           amount: request.amount,
           currency: request.currency.toLowerCase(),
@@ -134,8 +147,8 @@ export class StripeGateway implements PaymentGateway {
           metadata: { booking_id: request.bookingId, attempt: request.attempt },
         },
         { idempotencyKey: key, timeout: Math.max(1, Math.floor(request.timeoutMs)) },
-      ),
-    );
+      );
+    const result = await (request.purpose === "begin" ? this.#begin({ key, send }) : this.#settle({ key, send }));
     switch (result.kind) {
       case "intent":
         return authorisationOf(result.id, result.status);
@@ -151,9 +164,11 @@ export class StripeGateway implements PaymentGateway {
 
   async capture(reference: string, idempotencyKey: string): Promise<CaptureOutcome> {
     if (reference === FREE_REFERENCE) return "captured";
-    const result = await this.#call(() =>
-      this.#stripe.paymentIntents.capture(reference, {}, { idempotencyKey, timeout: this.#settleTimeoutMs }),
-    );
+    const result = await this.#settle({
+      key: idempotencyKey,
+      send: (stripe) =>
+        stripe.paymentIntents.capture(reference, {}, { idempotencyKey, timeout: this.#settleTimeoutMs }),
+    });
     const status = statusOf(result);
     if (status === "succeeded") return "captured";
     return result.kind === "refused" || status === "canceled" ? "failed" : "unknown";
@@ -161,9 +176,10 @@ export class StripeGateway implements PaymentGateway {
 
   async cancel(reference: string, idempotencyKey: string): Promise<CancelOutcome> {
     if (reference === FREE_REFERENCE) return "cancelled";
-    const result = await this.#call(() =>
-      this.#stripe.paymentIntents.cancel(reference, {}, { idempotencyKey, timeout: this.#settleTimeoutMs }),
-    );
+    const result = await this.#settle({
+      key: idempotencyKey,
+      send: (stripe) => stripe.paymentIntents.cancel(reference, {}, { idempotencyKey, timeout: this.#settleTimeoutMs }),
+    });
     const status = statusOf(result);
     if (status === "canceled") return "cancelled";
     if (status === "succeeded") return "already_captured";
@@ -171,47 +187,56 @@ export class StripeGateway implements PaymentGateway {
   }
 
   available(): boolean {
-    return !this.#closed && this.#underWay.size < CALLS_MAX && !this.#blocked();
+    return !this.#closed && this.#beginnings.underWay.size < CALLS_MAX && this.#breaker.admits();
   }
 
   retryAfterMs(): number {
-    if (this.available()) return 0;
-    if (!this.#breaker.opened) return OVERLOAD_RETRY_MS;
-    return Math.max(1, Math.ceil(this.#openedAt + this.#breakerResetMs - this.#now()));
+    return this.available() ? 0 : this.#breaker.retryAfterMs() || OVERLOAD_RETRY_MS;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#http.close();
-    await Promise.all(this.#underWay);
-    this.#breaker.shutdown();
-  }
-
-  /** Open, or half open with its one probe out. */
-  #blocked(): boolean {
-    return this.#breaker.opened || (this.#breaker.halfOpen && !this.#breaker.pendingClose);
+    await Promise.all([this.#beginnings.close(), this.#settlements.close()]);
   }
 
   /** Never rejects. */
-  async #call(send: () => Promise<Stripe.PaymentIntent>): Promise<Result> {
-    if (!this.available()) return { kind: "not_sent" };
-    const result = this.#fire(send);
-    this.#underWay.add(result);
+  async #begin(call: Call): Promise<Result> {
+    const admission = this.available() ? this.#breaker.admit() : undefined;
+    return admission === undefined ? { kind: "not_sent" } : this.#send(this.#beginnings, call, admission);
+  }
+
+  /** Never rejects. */
+  async #settle(call: Call): Promise<Result> {
+    if (this.#closed || this.#settlements.underWay.size >= SETTLE_CALLS_MAX) return { kind: "not_sent" };
+    return this.#send(this.#settlements, call);
+  }
+
+  async #send(line: Line, call: Call, admission?: Admission): Promise<Result> {
+    const result = this.#resultOf(line, call, admission);
+    line.underWay.add(result);
     try {
       return await result;
     } finally {
-      this.#underWay.delete(result);
+      line.underWay.delete(result);
     }
   }
 
-  async #fire(send: () => Promise<Stripe.PaymentIntent>): Promise<Result> {
+  async #resultOf({ stripe }: Line, { key, send }: Call, admission: Admission | undefined): Promise<Result> {
+    const ended = (isFailure: boolean): void => {
+      // A call that we ended ourselves says nothing about the provider.
+      if (admission !== undefined && !this.#closed) this.#breaker.ended(admission, key, isFailure);
+    };
     try {
-      return await this.#breaker.fire(send);
+      const answer = await answerOf(() => send(stripe));
+      ended(false);
+      return answer;
     } catch (error) {
-      if (!(error instanceof ProviderFailure)) return { kind: "not_sent" };
-      this.#onTrouble({ kind: "failure", status: error.status, message: error.message });
+      const { status, message } = error instanceof ProviderFailure ? error : new ProviderFailure(error);
+      const bookingId = key.slice(0, key.indexOf(":"));
+      this.#onTrouble({ kind: "failure", key, bookingId, status, message });
+      ended(true);
       // A refused key is settled: the provider did nothing.
-      return error.status === 401 || error.status === 403 ? { kind: "not_sent" } : { kind: "failed" };
+      return status === 401 || status === 403 ? { kind: "not_sent" } : { kind: "failed" };
     }
   }
 }

@@ -275,6 +275,34 @@ t.test("a payment nobody answers is released at its own deadline, its seat sold 
   t.same((await auditCell(database.pool, database.pool)).problems, []);
 });
 
+t.test("one stuck payment leaves the others alone, before and after a restart", async (t) => {
+  const { database, showId, url, node } = await house(t);
+  const asked: string[] = [];
+  const watched = (): StripeGateway =>
+    new StripeGateway({
+      url,
+      apiKey: SIMULATOR_KEY,
+      breakerResetMs: ASK_MS,
+      onTrouble: (trouble) => void asked.push(trouble.kind === "failure" ? trouble.bookingId : trouble.state),
+    });
+  const stuck = { seat: 0, askedMin: 5 };
+  let id: BookingId | undefined;
+  for (const [i, name] of ["first", "next"].entries()) {
+    const owner = await node(name, watched(), { payTtlMs: 500 });
+    if (id === undefined) {
+      const seat = await held(owner, showId, stuck.seat);
+      id = seat.id;
+      void owner.port.ask(showId, confirm(id, seat.session, { token: "pm_sim_error" }), ASK_MS);
+    }
+    await until("it was asked about again and again", () => asked.length >= stuck.askedMin);
+    t.same([...new Set(asked.splice(0))], [id], "nothing else fails, and no breaker opens");
+    const other = await held(owner, showId, i + 1);
+    t.equal(wordOf(await owner.port.ask(showId, confirm(other.id, other.session), ASK_MS)), "booked", name);
+    await owner.stop();
+  }
+  t.same(await rowOf(database, id as BookingId), { status: "released", reason: "payment_unknown", payment: "voiding" });
+});
+
 t.test("a success after the release: booked where nobody is in the way, else cancelled", async (t) => {
   const { database, showId, url, ledger, node } = await house(t);
   const n1 = await node("n1", impatient(stripe(url)), { payTtlMs: 300 });
