@@ -35,6 +35,12 @@ interface Stage {
   readonly rows: Map<BookingId, Booking>;
 }
 
+interface Taken {
+  readonly stage: Stage;
+  readonly command: ShowCommand;
+  readonly turn: Turn;
+}
+
 interface Request {
   readonly stage: Stage;
   readonly now: number;
@@ -64,26 +70,23 @@ export class CoreWorkload {
     let tookNs = 0;
     while (turns < count) {
       const requests = Array.from({ length: STRETCH_TURNS }, () => this.#request());
-      const taken: Turn[] = new Array(STRETCH_TURNS);
+      const taken: Taken[] = [];
       const before = process.hrtime.bigint();
-      for (let i = 0; i < STRETCH_TURNS; i += 1) {
-        const { stage, now, command } = requests[i] as Request;
-        let turn = takeTurn(stage.state, command, { now, rules: RULES, paymentsAvailable: true, looked: false });
-        turns += 1;
-        if (turn.decision.kind === "fetch") {
-          evict(stage, turn);
-          warm(stage, command);
-          turn = takeTurn(stage.state, command, { now, rules: RULES, paymentsAvailable: true, looked: true });
-          turns += 1;
-        }
+      for (const { stage, now, command } of requests) {
+        const turn = takeTurn(stage.state, command, { now, rules: RULES, paymentsAvailable: true, looked: false });
         evict(stage, turn);
-        taken[i] = turn;
+        taken.push({ stage, command, turn });
+        if (turn.decision.kind !== "fetch") continue;
+        warm(stage, command);
+        const again = takeTurn(stage.state, command, { now, rules: RULES, paymentsAvailable: true, looked: true });
+        evict(stage, again);
+        taken.push({ stage, command, turn: again });
       }
       tookNs += Number(process.hrtime.bigint() - before);
-      for (let i = 0; i < STRETCH_TURNS; i += 1) {
-        const { stage, command } = requests[i] as Request;
-        note(stage, taken[i] as Turn);
-        onTurn?.(command, taken[i] as Turn);
+      turns += taken.length;
+      for (const { stage, command, turn } of taken) {
+        note(stage, turn);
+        onTurn?.(command, turn);
       }
     }
     return { turns, tookNs };

@@ -89,6 +89,16 @@ t.test("what is due is settled before the command, the earliest first, whatever 
   t.strictSame(given(...past).when(read, T0 + 100_000).turn.events, [expired("s"), abandoned("b")]);
 });
 
+t.test("of two that are due a millisecond apart the second stands until its own", async (t) => {
+  const second = at(T0 + 1, placed("g", "bob", [1], { expiresAt: T0 + 1 + TTL }));
+  given(HOLD, second)
+    .when(TICK, END)
+    .thenDone(t, [expired("h")]);
+  given(HOLD, second)
+    .when(TICK, END + 1)
+    .thenDone(t, [expired("h"), expired("g")]);
+});
+
 t.test("a clock that goes back takes nothing back: the turn has the show's last recorded time", async (t) => {
   const past = at(T0 + 1_000, HOLD);
   const outcome = given(past)
