@@ -203,7 +203,7 @@ function choose(show: FakeShow, choice: SeatChoice): readonly number[] {
 }
 
 /** Rows of ten, `A1` to `A10`, `B1` …; the first row is `premium`, the others `standard`. */
-export function fakeHall(seatCount: number): HallSeats {
+function fakeHall(seatCount: number): HallSeats {
   const seats = Array.from({ length: seatCount }, (_, index) => {
     const row = String.fromCharCode(65 + Math.floor(index / 10));
     const number = (index % 10) + 1;

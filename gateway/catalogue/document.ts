@@ -57,11 +57,11 @@ const date = z.iso
   .date("must be a date such as 2026-01-31")
   .refine(yearsFit(1870, 2199), "must be in the years 1870 to 2199");
 
-export const categoryName = z
+const categoryName = z
   .string()
   .regex(/^[\p{L}\p{N}][\p{L}\p{M}\p{N} _&+'.-]{0,39}$/u, "must be 1 to 40 letters, digits, spaces and _ & + ' . -");
 
-export const priceMinor = z.int().min(0).max(LIMITS.price);
+const priceMinor = z.int().min(0).max(LIMITS.price);
 
 export const prices = z
   .record(categoryName, priceMinor)
@@ -236,9 +236,7 @@ export const CatalogueDocument = z
   })
   .describe("A catalogue for Usher: where shows take place, what is shown, and when. An import adds and updates.");
 
-/** As written: defaults may be left out. */
-export type CatalogueInput = z.input<typeof CatalogueDocument>;
-/** As written, with every section. */
+/** As written, defaults left out or not, with every section. */
 export type WholeCatalogueInput = { readonly [Section in keyof typeof sections]: z.input<(typeof sections)[Section]> };
 /** As checked: defaults filled in. */
 export type Catalogue = z.output<typeof CatalogueDocument>;

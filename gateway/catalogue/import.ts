@@ -3,7 +3,6 @@
 // I2: imports take turns, so that what one has checked still holds when it writes.
 // I3: whoever sells must hear of `changedShows` after the commit (RefreshTerms); a show that is not loaded needs no word.
 
-import { readFile } from "node:fs/promises";
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import type { Pool, PoolClient } from "../../shared/platform/postgres.ts";
 import { type CheckedCatalogue, checkCatalogue, type Issue, Issues, type Pause } from "./check.ts";
@@ -85,14 +84,4 @@ async function importChecked(
   const movies = await upsertMovies(client, catalogue.movies);
   const { changed: changedShows, ...shows } = await upsertShows(client, rows);
   return { kind: "imported", cities, cinemas, layouts, halls, movies, shows, changedShows: changedShows as ShowId[] };
-}
-
-/** Reads a catalogue document from a file; throws a plain sentence when there is no JSON in it. */
-export async function readCatalogueFile(path: string): Promise<unknown> {
-  const text = await readFile(path, "utf8");
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw new Error(`${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
 }

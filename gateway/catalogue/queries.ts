@@ -14,8 +14,8 @@ const UPCOMING = `NOT s.cancelled AND s.starts_at > now() - interval '1 day'
 
 const ICU = 'COLLATE "en-x-icu"';
 
-export const SHOWS_PER_MOVIE = 20;
-export const SHOWTIMES_MAX = 1_000;
+const SHOWS_PER_MOVIE = 20;
+const SHOWTIMES_MAX = 1_000;
 
 export async function readCities(pool: Pool): Promise<object[]> {
   const { rows } = await pool.query<object>(`

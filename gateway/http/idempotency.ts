@@ -13,7 +13,7 @@ const KEY = /^[\x21-\x7e]{1,128}$/;
 const OPERATION_ID_LENGTH = 22;
 
 export const KEY_HEADER = "X-Idempotency-Key";
-export const KEY_HEADER_STANDARD = "Idempotency-Key";
+const KEY_HEADER_STANDARD = "Idempotency-Key";
 
 /** The key of a request, or the problem with it. Either header will do; both must agree. */
 export function readKey(vendor: string | undefined, standard: string | undefined): string | Problem {

@@ -7,7 +7,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { KEY_HEADER } from "./idempotency.ts";
 import { PROBLEM_TYPE, type ProblemCode, statusOf } from "./problem.ts";
 
-export const PROBLEM_SCHEMA = z
+const PROBLEM_SCHEMA = z
   .object({
     type: z.string(),
     title: z.string(),

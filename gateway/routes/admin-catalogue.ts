@@ -8,7 +8,7 @@ import { json } from "../http/answer.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { invalid, type Problem } from "../http/problem.ts";
 
-export const CATALOGUE_LIMIT_BYTES = 64 * 1024 * 1024;
+const CATALOGUE_LIMIT_BYTES = 64 * 1024 * 1024;
 const BEHIND_SHOWN_MAX = 50;
 const BUSY_RETRY_AFTER_S = 5;
 
@@ -38,7 +38,7 @@ const BUSY: Problem = {
 };
 
 /** Issues as the problem's fields: JSON pointers into the document. */
-export const issuesProblem = (issues: readonly Issue[]): Problem =>
+const issuesProblem = (issues: readonly Issue[]): Problem =>
   invalid(issues.map(({ path, message }) => ({ field: path === "" ? "body" : path, message })));
 
 export const adminCatalogueEndpoints = (admin: CatalogueAdmin): Endpoint[] => [

@@ -85,16 +85,16 @@ function checkSeatIds(value: JsonObject, errors: FieldError[]): void {
   for (const field of QUANTITY_ONLY) {
     if (value[field] !== undefined) errors.push({ field, message: "goes with quantity, not with seat_ids" });
   }
-  checkLabels(value.seat_ids, "seat_ids", SEATS_PER_SESSION_MAX, errors);
+  checkLabels(value.seat_ids, errors);
 }
 
-/** An array of 1 to `seatsMax` labels; whether they exist and differ is for the hall to say. */
-export function checkLabels(value: unknown, field: string, seatsMax: number, errors: FieldError[]): void {
-  if (!Array.isArray(value) || value.length === 0 || value.length > seatsMax) {
-    errors.push({ field, message: `must be an array of 1 to ${seatsMax} seat labels` });
+/** Whether they exist and differ is for the hall to say. */
+function checkLabels(value: unknown, errors: FieldError[]): void {
+  if (!Array.isArray(value) || value.length === 0 || value.length > SEATS_PER_SESSION_MAX) {
+    errors.push({ field: "seat_ids", message: `must be an array of 1 to ${SEATS_PER_SESSION_MAX} seat labels` });
     return;
   }
-  for (const [index, label] of value.entries()) checkText(label, `${field}.${index}`, LABEL_LENGTH_MAX, errors);
+  for (const [index, label] of value.entries()) checkText(label, `seat_ids.${index}`, LABEL_LENGTH_MAX, errors);
 }
 
 function checkText(value: unknown, field: string, lengthMax: number, errors: FieldError[]): void {

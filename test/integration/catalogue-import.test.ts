@@ -4,7 +4,7 @@
 import t from "tap";
 import { smallCatalogue } from "../../demo/catalogue/small.ts";
 import { issueText } from "../../gateway/catalogue/check.ts";
-import { type Imported, importCatalogue, readCatalogueFile } from "../../gateway/catalogue/import.ts";
+import { type Imported, importCatalogue } from "../../gateway/catalogue/import.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
 import { startTestPostgres } from "../harness/postgres.ts";
 
@@ -336,12 +336,5 @@ t.test("imports", async (t) => {
     const large = smallCatalogue({ startsAt: STARTS_AT, shows: 10_000 });
     t.same((await imported(pool, large)).shows, { added: 10_000, updated: 0 });
     t.same((await imported(pool, large)).shows, { added: 0, updated: 0 });
-  });
-
-  t.test("a file", async (t) => {
-    const dir = t.testdir({ "good.json": JSON.stringify(document()), "bad.json": "{" });
-    const pool = await fresh();
-    t.same((await imported(pool, await readCatalogueFile(`${dir}/good.json`))).shows, { added: 2, updated: 0 });
-    await t.rejects(readCatalogueFile(`${dir}/bad.json`), /bad\.json is not JSON/);
   });
 });
