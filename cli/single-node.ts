@@ -1,4 +1,5 @@
-// One allocator and one gateway in this process, over a Postgres that is already there and migrated.
+// One allocator and one gateway in this process, over a Postgres that is already there and migrated, and that no other
+// process serves.
 
 import { randomBytes } from "node:crypto";
 import { startAllocator } from "../allocator/main.ts";
@@ -12,6 +13,7 @@ import { createMetrics } from "../shared/platform/metrics.ts";
 import { createPool } from "../shared/platform/postgres.ts";
 import { loadSecrets } from "../shared/platform/secrets.ts";
 import { systemTimers } from "../shared/platform/timers.ts";
+import { SoleNode } from "./sole-node.ts";
 
 const GATEWAY_CONNECTIONS_MAX = 8;
 const GATEWAY_STATEMENT_TIMEOUT_MS = 8_000;
@@ -33,6 +35,8 @@ export interface SingleNodeOptions {
 
 export interface SingleNode {
   readonly url: string;
+  /** Resolves with the reason when another process serves this database now: then this one is to be stopped. */
+  readonly displaced: Promise<string>;
   /** The gateway answers what is under way, then the allocator commits what it has. */
   stop(): Promise<void>;
 }
@@ -42,6 +46,9 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
   const timers = systemTimers;
   const clock = createAlignedClock();
   const metrics = createMetrics();
+  const nodeId = `node-${randomBytes(4).toString("hex")}`;
+  // Given back last: whoever waits for it finds everything committed.
+  const soleNode = await SoleNode.take({ databaseUrl, nodeId, timers, log });
   const pool = createPool({
     url: databaseUrl,
     max: GATEWAY_CONNECTIONS_MAX,
@@ -50,7 +57,7 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     log,
   });
-  const stops: (() => Promise<unknown>)[] = [() => pool.end()];
+  const stops: (() => Promise<unknown>)[] = [() => soleNode.stop(), () => pool.end()];
   const stop = async (): Promise<void> => {
     for (const end of stops.splice(0).reverse()) await end();
   };
@@ -58,7 +65,7 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
     const secrets = await loadSecrets(pool);
     const allocator = await startAllocator({
       databaseUrl,
-      nodeId: `node-${randomBytes(4).toString("hex")}`,
+      nodeId,
       rules: { payTtlMs: options.payTtlMs, releaseOnDecline: options.releaseOnDecline },
       defaults: { holdTtlMs, graceMs, offerTtlMs },
       payments,
@@ -83,7 +90,7 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
       version: options.version,
     });
     stops.push(() => gateway.stop());
-    return { url: gateway.url, stop };
+    return { url: gateway.url, displaced: soleNode.displaced, stop };
   } catch (error) {
     await stop();
     throw error;
