@@ -28,6 +28,16 @@ function setUp() {
   return { exits, host, shutdown, fire };
 }
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  t.test(`${signal} asks`, async (t) => {
+    const { host, shutdown } = setUp();
+    t.ok(host.emit(signal, signal), "it does not end the process by itself");
+    t.equal(await shutdown.requested, signal);
+    await shutdown.run();
+    t.equal(host.listenerCount(signal), 0);
+  });
+}
+
 t.test("a signal asks, run stops the last started first and lets go of the signals", async (t) => {
   const { host, shutdown, exits } = setUp();
   const order: string[] = [];

@@ -1,5 +1,5 @@
 // How a process ends in good order: what was started last is stopped first, one after the other.
-// S1: the first SIGINT or SIGTERM only asks. Whoever started the parts sees `signal`, finishes or gives up what is
+// S1: the first SIGINT, SIGTERM or SIGHUP (the terminal was closed) only asks. Whoever started the parts sees `signal`, finishes or gives up what is
 //     under way, and then calls `run`, so that nothing half-started is left behind.
 // S2: each step has a bound; a part that takes longer is forced, so that the others still get their turn.
 // S3: a second signal forces every part that is left and ends the process. It counts only after a moment: Ctrl-C
@@ -24,6 +24,7 @@ export interface ShutdownOptions {
   readonly host: Pick<NodeJS.Process, "on" | "off" | "exit">;
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STOP_BOUND_MS = 10_000;
 const SECOND_SIGNAL_AFTER_MS = 500;
 const EXIT_FORCED = 1;
@@ -46,8 +47,7 @@ export class Shutdown {
     this.requested = new Promise((resolve) => {
       this.#resolveRequested = resolve;
     });
-    host.on("SIGINT", this.#onSignal);
-    host.on("SIGTERM", this.#onSignal);
+    for (const signal of SIGNALS) host.on(signal, this.#onSignal);
   }
 
   /** Aborted when the end is asked for; a long start looks at it between its steps. */
@@ -74,8 +74,7 @@ export class Shutdown {
       await this.#stopOne(part);
       this.#parts.splice(this.#parts.indexOf(part), 1);
     }
-    this.#host.off("SIGINT", this.#onSignal);
-    this.#host.off("SIGTERM", this.#onSignal);
+    for (const signal of SIGNALS) this.#host.off(signal, this.#onSignal);
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
