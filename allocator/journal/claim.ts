@@ -7,13 +7,31 @@
 // A3: a show without a lease gets one, with `ShowOpened` as the first row of its log.
 
 import type { OperationId, ShowId } from "../../shared/kernel/ids.ts";
+import type { Pool } from "../../shared/platform/postgres.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import type { ShowEvent } from "../core/event.ts";
 import { KEY_PERIOD_MS } from "../core/key-index.ts";
 import type { Booking } from "../core/state.ts";
 import type { ClaimOutcome } from "./journal.ts";
-import type { PostgresJournalOptions } from "./postgres-journal.ts";
-import { BOOKING_COLUMNS, type BookingRow, bookingFrom, TERMS_QUERY, type TermsRow, termsFrom } from "./rows.ts";
+import {
+  BOOKING_COLUMNS,
+  type BookingRow,
+  bookingFrom,
+  TERMS_QUERY,
+  type TermDefaults,
+  type TermsRow,
+  termsFrom,
+} from "./rows.ts";
+
+export interface ClaimOptions {
+  /** The server the shows' state lives in, and the first cell, which has the catalogue. */
+  readonly cell: Pool;
+  readonly catalogue: Pool;
+  /** Who owns the shows claimed here, and which view of the cluster it has. */
+  readonly owner: string;
+  readonly view: number;
+  readonly defaults: TermDefaults;
+}
 
 interface LeaseRow {
   readonly show_id: ShowId;
@@ -34,7 +52,7 @@ interface CatalogueEntry {
 }
 
 export async function claimShows(
-  options: PostgresJournalOptions,
+  options: ClaimOptions,
   showIds: readonly ShowId[],
 ): Promise<Map<ShowId, ClaimOutcome>> {
   const catalogue = await readCatalogue(options, showIds);
@@ -83,7 +101,7 @@ function claimedShow(
 }
 
 async function readCatalogue(
-  { catalogue, defaults }: PostgresJournalOptions,
+  { catalogue, defaults }: ClaimOptions,
   showIds: readonly ShowId[],
 ): Promise<Map<ShowId, CatalogueEntry>> {
   const { rows } = await catalogue.query<TermsRow>({ name: "terms", text: TERMS_QUERY, values: [showIds] });
@@ -93,7 +111,7 @@ async function readCatalogue(
 }
 
 async function claimLeases(
-  { cell, owner, view }: PostgresJournalOptions,
+  { cell, owner, view }: ClaimOptions,
   showIds: readonly ShowId[],
 ): Promise<Map<ShowId, LeaseRow>> {
   const { rows } = await cell.query<LeaseRow>({
@@ -110,10 +128,7 @@ async function claimLeases(
   return new Map(rows.map((row) => [row.show_id, row]));
 }
 
-async function standingOf(
-  { cell }: PostgresJournalOptions,
-  leases: ReadonlyMap<ShowId, LeaseRow>,
-): Promise<Set<ShowId>> {
+async function standingOf({ cell }: ClaimOptions, leases: ReadonlyMap<ShowId, LeaseRow>): Promise<Set<ShowId>> {
   const { rows } = await cell.query<{ show_id: ShowId }>({
     name: "claim-stands",
     text: `SELECT s.show_id FROM unnest($1::text[], $2::bigint[]) AS t(show_id, epoch)
@@ -125,7 +140,7 @@ async function standingOf(
 
 /** Two nodes may open a show at once: the lease's primary key lets one of them write both rows. */
 async function openShows(
-  { cell, catalogue: _catalogue, owner, view }: PostgresJournalOptions,
+  { cell, catalogue: _catalogue, owner, view }: ClaimOptions,
   showIds: readonly ShowId[],
   catalogue: ReadonlyMap<ShowId, CatalogueEntry>,
 ): Promise<void> {
@@ -161,7 +176,7 @@ async function openShows(
 
 /** Seats by category, as array literals in the order of `entries`. */
 async function categorySeats(
-  catalogue: PostgresJournalOptions["catalogue"],
+  catalogue: ClaimOptions["catalogue"],
   entries: readonly CatalogueEntry[],
 ): Promise<string[]> {
   const { rows } = await catalogue.query<{ layout_id: string; category_seats: number[] }>({
@@ -175,10 +190,7 @@ async function categorySeats(
 
 const UNFINISHED_PAYMENTS = "('begun', 'authorised', 'voiding', 'refunding')";
 
-async function loadBookings(
-  { cell }: PostgresJournalOptions,
-  showIds: readonly ShowId[],
-): Promise<Map<ShowId, Booking[]>> {
+async function loadBookings({ cell }: ClaimOptions, showIds: readonly ShowId[]): Promise<Map<ShowId, Booking[]>> {
   const { rows } = await cell.query<BookingRow>({
     name: "load-bookings",
     text: `SELECT ${BOOKING_COLUMNS} FROM booking
@@ -198,7 +210,7 @@ interface KnownKeys {
 
 const NO_KEYS: KnownKeys = { holdIds: [], operationIds: [] };
 
-async function loadKeys({ cell }: PostgresJournalOptions, showIds: readonly ShowId[]): Promise<Map<ShowId, KnownKeys>> {
+async function loadKeys({ cell }: ClaimOptions, showIds: readonly ShowId[]): Promise<Map<ShowId, KnownKeys>> {
   const { rows } = await cell.query<{ show_id: ShowId; id: OperationId; placed: boolean }>({
     name: "load-keys",
     text: `

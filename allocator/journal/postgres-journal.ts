@@ -10,7 +10,7 @@ import type { Layout } from "../../shared/protocol/layout.ts";
 import type { LogEntry } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import type { Booking, OperationRecord } from "../core/state.ts";
-import { claimShows } from "./claim.ts";
+import { type ClaimOptions, claimShows } from "./claim.ts";
 import { commitStatement, commitValues } from "./commit-statement.ts";
 import {
   type ClaimOutcome,
@@ -39,18 +39,12 @@ type RowKey = readonly [showId: string, id: string];
 const keyOf = (showId: string, id: string): string => `${showId}.${id}`;
 const ASKED = "unnest($1::text[], $2::text[]) AS q(show_id, id)";
 
-export interface PostgresJournalOptions {
-  readonly cell: Pool;
-  readonly catalogue: Pool;
+export interface PostgresJournalOptions extends ClaimOptions {
   /**
    * For the beat alone, with a short timeout: behind statements of several seconds it would wait for a connection that
    * is dead as long as they do.
    */
   readonly beats: Pool;
-  /** Who owns the shows claimed here, and which view of the cluster it has. */
-  readonly owner: string;
-  readonly view: number;
-  readonly defaults: TermDefaults;
   readonly log: Log;
   /** Only for the test that proves the lock is needed. */
   readonly unlockedFence?: boolean;
