@@ -29,7 +29,6 @@ import {
   type OperationRow,
   operationFrom,
   TERMS_QUERY,
-  type TermDefaults,
   type TermsRow,
   termsFrom,
 } from "./rows.ts";
