@@ -1,7 +1,7 @@
 // `usher COMMAND`: finds the command, says plainly what is wrong, and turns it into an exit code.
 // 0 done · 1 failed · 64 the command line is wrong · 78 the environment is.
 
-import { StartFault } from "../shared/platform/start-fault.ts";
+import { StartFault, systemCodeOf } from "../shared/platform/start-fault.ts";
 import { auditCommand } from "./audit.ts";
 import { type Command, EXIT_CONFIG, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Io } from "./command.ts";
 import { importCommand } from "./import.ts";
@@ -16,6 +16,13 @@ const io: Io = {
   say: (line) => void process.stdout.write(`${line}\n`),
   warn: (line) => void process.stderr.write(`${line}\n`),
 };
+
+// A server goes on without its reader: `npm start | grep -m1 ready` closes the pipe and wants the product.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error) => {
+    if (systemCodeOf(error) !== "EPIPE") throw error;
+  });
+}
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map(({ name }) => name.length));
