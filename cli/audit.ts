@@ -14,7 +14,7 @@ export const auditCommand: Command = {
   async run(args, io) {
     const { values } = parseFlags(args, { data: { type: "string" } });
     const config = readConfig(io.env, { data: values.data });
-    const store = await openStore(config, createLog({ level: "error", name: "audit" }));
+    const store = await openStore({ config, log: createLog({ level: "error", name: "audit" }), mayCreate: false });
     try {
       const { shows, turns, bookings, soldSeats, problems } = await auditCell(store.pool, store.pool);
       for (const problem of problems) io.say(problem);

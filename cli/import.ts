@@ -16,15 +16,15 @@ const PARTS = ["cities", "cinemas", "layouts", "halls", "movies", "shows"] as co
 export const importCommand: Command = {
   name: "import",
   usage: "FILE [--data DIR]",
-  summary: "import a catalogue document (JSON), all or nothing",
-  flags: ["FILE           the document; the README says what is in it", DATA_FLAG],
+  summary: "import a catalogue document (JSON), all or nothing; into a new database if the folder has none",
+  flags: ["FILE           the document; docs/CATALOGUE.md says what is in it", DATA_FLAG],
   async run(args, io) {
     const { values, positionals } = parseFlags(args, { data: { type: "string" } }, 1);
     const [path] = positionals;
     if (path === undefined) throw new StartFault("usage", "Say which file to import.");
     const document = await readDocument(path);
     const config = readConfig(io.env, { data: values.data });
-    const store = await openStore(config, createLog({ level: "error", name: "import" }));
+    const store = await openStore({ config, log: createLog({ level: "error", name: "import" }), mayCreate: true });
     try {
       return await importInto(store, document, io);
     } finally {

@@ -3,7 +3,7 @@
 // process that wrote it holds the folder.
 
 import { randomUUID } from "node:crypto";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { holderOf } from "../shared/platform/embedded-postgres/folder-lock.ts";
 import { systemCodeOf } from "../shared/platform/start-fault.ts";
@@ -19,6 +19,19 @@ export interface Runtime {
 
 export const postgresDirOf = (dataDir: string): string => join(dataDir, "postgres");
 const pathOf = (dataDir: string): string => join(dataDir, "runtime.json");
+
+/** Whether a database was ever begun there; one that cannot be looked at counts, so that opening it says why. */
+export async function hasData(dataDir: string): Promise<boolean> {
+  const postgresDir = postgresDirOf(dataDir);
+  try {
+    await stat(join(postgresDir, "server"));
+    return true;
+  } catch (error) {
+    if (!["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "")) return true;
+    // Somebody may be making it right now.
+    return (await holderOf(postgresDir).catch(() => undefined)) !== undefined;
+  }
+}
 
 export async function writeRuntime(dataDir: string, runtime: Runtime): Promise<void> {
   // Renamed into place: a reader sees the old file or the new one, never a half.

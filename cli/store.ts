@@ -1,5 +1,5 @@
 // The database for a short command: the one DATABASE_URLS names, or that of the `usher start` which runs on the data
-// folder, or else an embedded one for as long as the command takes.
+// folder, or else an embedded one for as long as the command takes. Only a command that brings data may make a new one.
 
 import { type AlignedClock, createAlignedClock } from "../shared/platform/clock.ts";
 import { startEmbeddedPostgres } from "../shared/platform/embedded-postgres.ts";
@@ -9,7 +9,7 @@ import { createPool, type Pool } from "../shared/platform/postgres.ts";
 import { StartFault } from "../shared/platform/start-fault.ts";
 import { sleepMs, systemTimers } from "../shared/platform/timers.ts";
 import type { Config } from "./config.ts";
-import { postgresDirOf, readRuntime } from "./runtime-file.ts";
+import { hasData, postgresDirOf, readRuntime } from "./runtime-file.ts";
 
 const CONNECTIONS_MAX = 4;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -30,9 +30,16 @@ interface Server {
   readonly stop: () => Promise<void>;
 }
 
+export interface StoreOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** Whether a folder without data gets a new, empty database; else it is the StartFault `no_data`. */
+  readonly mayCreate: boolean;
+}
+
 /** Opens the migrated database; throws a StartFault. */
-export async function openStore(config: Config, log: Log): Promise<Store> {
-  const server = await findServer(config, log);
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const server = await findServer(options);
   try {
     await migrate(server.url);
   } catch (error) {
@@ -45,7 +52,7 @@ export async function openStore(config: Config, log: Log): Promise<Store> {
     applicationName: "usher command",
     statementTimeoutMs: 0,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    log,
+    log: options.log,
   });
   const close = async (): Promise<void> => {
     await pool.end();
@@ -54,13 +61,19 @@ export async function openStore(config: Config, log: Log): Promise<Store> {
   return { pool, gatewayUrl: server.gatewayUrl, close };
 }
 
-async function findServer(config: Config, log: Log): Promise<Server> {
+async function findServer({ config, log, mayCreate }: StoreOptions): Promise<Server> {
   const { databaseUrl, dataDir } = config;
   if (databaseUrl !== undefined) return { url: databaseUrl, gatewayUrl: undefined, stop: async () => undefined };
   for (let waitedMs = 0; ; waitedMs += FOLDER_WAIT_MS) {
     const running = await readRuntime(dataDir);
     if (running !== undefined) {
       return { url: running.postgres_url, gatewayUrl: running.url, stop: async () => undefined };
+    }
+    if (!mayCreate && !(await hasData(dataDir))) {
+      throw new StartFault(
+        "no_data",
+        `There is no Usher data in ${dataDir}. Say where it is with --data; "usher start" or "usher import" make it.`,
+      );
     }
     try {
       const server = await startEmbeddedPostgres({ dataDir: postgresDirOf(dataDir), log });

@@ -34,7 +34,7 @@ export const tokenCommand: Command = {
     const scopes = scopesFrom(values.scope);
     const ttlS = ttlFrom(values["ttl-s"]);
     const config = readConfig(io.env, { data: values.data });
-    const store = await openStore(config, createLog({ level: "error", name: "token" }));
+    const store = await openStore({ config, log: createLog({ level: "error", name: "token" }), mayCreate: false });
     try {
       io.say(await issueToken(store.pool, scopes, ttlS));
     } finally {
