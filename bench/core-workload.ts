@@ -1,38 +1,38 @@
 // A steady mix of turns over many shows, for measuring the core alone.
-// W1: a show has about half its seats sold; what is confirmed beyond that is made up for by cancelling the oldest.
-// W2: timed are the turns, the fetch protocol where a command names a cold booking (both turns counted), and throwing
-//     out of the state what ended, as the actor does after a commit.
+// W1: a show sells until 7 in 10 of its seats are sold; then another takes its place, as evenings follow one another.
+// W2: timed are the turns, both of them where one asks for cold rows, and throwing out of the state what ended, as the
+//     actor does after a commit.
 // W3: commands are made before, a short stretch at a time, as a request is parsed before its turn; what the clients
 //     remember of the answers is noted after.
 
 import type { ShowCommand } from "../allocator/core/command.ts";
 import type { Rules } from "../allocator/core/decision.ts";
-import { type Booking, isLive, isUnfinished, type ShowState } from "../allocator/core/state.ts";
+import { isLive, isUnfinished, type ShowState } from "../allocator/core/state.ts";
 import { type Turn, takeTurn } from "../allocator/core/turn.ts";
 import type { BookingId, OperationId, SessionId } from "../shared/kernel/ids.ts";
 import { SeededRandom } from "../shared/kernel/seeded-random.ts";
 import type { SeatChoice } from "../shared/protocol/command.ts";
 import { benchHall, OPENED_AT, openBenchShow, SEATS } from "./core-show.ts";
 
-const STRETCH_TURNS = 512;
-/** On average this much time passes in a show between two turns: a show that takes 1,400 a day. */
-const TURN_SPACING_MS = 60_000;
-const SOLD_BOOKINGS = 40;
+/** Short, so that what a client does next is not decided long before it hears what came of the last. */
+const STRETCH_TURNS = 64;
+/** On average this much time passes in a show between two turns. */
+const TURN_SPACING_MS = 20_000;
+const SOLD_SEATS_MAX = 0.7 * SEATS;
 const RULES: Rules = { payTtlMs: 120_000, releaseOnDecline: true, instantPayments: true };
 
 /** What a client remembers of its booking. */
 interface Ticket {
   readonly id: BookingId;
   readonly session: SessionId;
+  readonly seats: number;
 }
 
 interface Stage {
-  readonly state: ShowState;
+  state: ShowState;
   now: number;
   held: Ticket[];
-  sold: Ticket[];
-  /** The table: bookings that are out of memory. */
-  readonly rows: Map<BookingId, Booking>;
+  soldSeats: number;
 }
 
 interface Taken {
@@ -47,24 +47,31 @@ interface Request {
   readonly command: ShowCommand;
 }
 
+/** `even`: each show is as likely as any other. `popular`: the n-th has 1/n of the first one's share, as films have. */
+export type Demand = "even" | "popular";
+
 export class CoreWorkload {
   readonly #stages: Stage[];
+  readonly #hall = benchHall();
   readonly #random: SeededRandom;
   readonly #bytes = Buffer.alloc(16);
+  /** Of the first n shows' shares, the sum. */
+  readonly #shares: Float64Array;
+  #shows = 0;
 
-  constructor({ shows, seed }: { shows: number; seed: number }) {
-    const hall = benchHall();
+  constructor({ shows, seed, demand }: { shows: number; seed: number; demand: Demand }) {
     this.#random = new SeededRandom(seed);
-    this.#stages = Array.from({ length: shows }, (_, i) => ({
-      state: openBenchShow(`show-${i}`, hall),
-      now: OPENED_AT,
-      held: [],
-      sold: [],
-      rows: new Map(),
-    }));
+    let sum = 0;
+    this.#shares = Float64Array.from({ length: shows }, (_, i) => (sum += demand === "popular" ? 1 / (i + 1) : 1));
+    this.#stages = Array.from({ length: shows }, () => this.#opened());
   }
 
-  /** At least `count` turns, each in a show chosen at random, and how long they took. */
+  #opened(): Stage {
+    this.#shows += 1;
+    return { state: openBenchShow(`show-${this.#shows}`, this.#hall), now: OPENED_AT, held: [], soldSeats: 0 };
+  }
+
+  /** At least `count` turns, each in a show chosen by demand, and how long they took. */
   run(count: number, onTurn?: (command: ShowCommand, turn: Turn) => void): { turns: number; tookNs: number } {
     let turns = 0;
     let tookNs = 0;
@@ -77,7 +84,6 @@ export class CoreWorkload {
         evict(stage, turn);
         taken.push({ stage, command, turn });
         if (turn.decision.kind !== "fetch") continue;
-        warm(stage, command);
         const again = takeTurn(stage.state, command, { now, rules: RULES, paymentsAvailable: true, looked: true });
         evict(stage, again);
         taken.push({ stage, command, turn: again });
@@ -88,6 +94,7 @@ export class CoreWorkload {
         note(stage, turn);
         onTurn?.(command, turn);
       }
+      for (const { stage } of requests) if (stage.soldSeats > SOLD_SEATS_MAX) Object.assign(stage, this.#opened());
     }
     return { turns, tookNs };
   }
@@ -106,17 +113,25 @@ export class CoreWorkload {
 
   #request(): Request {
     const random = this.#random;
-    const stage = random.pick(this.#stages);
+    const stage = this.#wanted();
     stage.now += random.below(2 * TURN_SPACING_MS);
     return { stage, now: stage.now, command: this.#command(stage) };
   }
 
+  #wanted(): Stage {
+    const shares = this.#shares;
+    const share = (this.#random.bits() / 2 ** 32) * (shares.at(-1) ?? 0);
+    let low = 0;
+    for (let high = shares.length - 1; low < high; ) {
+      const middle = (low + high) >> 1;
+      if ((shares[middle] as number) > share) high = middle;
+      else low = middle + 1;
+    }
+    return this.#stages[low] as Stage;
+  }
+
   #command(stage: Stage): ShowCommand {
     const operation = { id: this.#name() as OperationId, requestHash: this.#random.bits() };
-    const oldest = stage.sold.length > SOLD_BOOKINGS ? stage.sold.shift() : undefined;
-    if (oldest !== undefined) {
-      return { kind: "CancelBooking", session: oldest.session, operation, bookingId: oldest.id };
-    }
     const percent = this.#random.below(100);
     if (percent < 40 || stage.held.length === 0) {
       const choice = percent < 20 ? this.#namedSeats() : this.#numberOfSeats();
@@ -150,36 +165,28 @@ export class CoreWorkload {
   }
 }
 
-/** What a fetch does: the row that the command names goes back into the state. */
-function warm({ state, rows }: Stage, command: ShowCommand): void {
-  const row = "bookingId" in command ? rows.get(command.bookingId) : undefined;
-  if (row !== undefined) state.bookings.set(row.id, row);
-}
-
 /** What the actor does once a turn's events are committed: what ended goes out of the state. */
-function evict({ state, rows }: Stage, { events }: Turn): void {
+function evict({ state }: Stage, { events }: Turn): void {
   for (const event of events) {
     if (!("id" in event)) continue;
     if (event.kind === "BookingConfirmed") {
       if (event.begun !== undefined) state.operations.delete(event.begun.operation);
     } else if ("operation" in event && event.operation !== undefined) state.operations.delete(event.operation);
     const booking = state.bookings.get(event.id);
-    if (booking === undefined || isLive(booking) || isUnfinished(booking.payment)) continue;
-    state.bookings.delete(event.id);
-    if (booking.status === "booked") rows.set(event.id, booking);
-    else rows.delete(event.id);
+    if (booking !== undefined && !isLive(booking) && !isUnfinished(booking.payment)) state.bookings.delete(event.id);
   }
 }
 
 /** What the clients learn from the answers. */
 function note(stage: Stage, { events }: Turn): void {
   for (const event of events) {
-    if (event.kind === "HoldPlaced") stage.held.push({ id: event.id, session: event.session });
+    if (event.kind === "HoldPlaced")
+      stage.held.push({ id: event.id, session: event.session, seats: event.seats.length });
     else if ("id" in event && event.kind !== "HoldExtended") {
       const ticket = stage.held.find(({ id }) => id === event.id);
       if (ticket === undefined) continue;
       stage.held = stage.held.filter((other) => other !== ticket);
-      if (event.kind === "BookingConfirmed") stage.sold.push(ticket);
+      if (event.kind === "BookingConfirmed") stage.soldSeats += ticket.seats;
     }
   }
 }
