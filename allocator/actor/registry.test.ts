@@ -261,6 +261,16 @@ t.test("a conflict quarantines its show, and no other", async (t) => {
   t.equal(house.journal.calls.filter(({ call, about }) => call === "claim" && about.includes(SHOW)).length, 1);
 });
 
+t.test("a show loaded anew tells the views and polls to read again", async (t) => {
+  const house = new House();
+  t.equal(await house.ask("a", placeHold(bySeats(0))), "a: held");
+  house.registry.dropAll();
+  house.updates.length = 0;
+  t.equal(await house.ask("map", "ReadSeatMap"), "map: snapshot");
+  const seq = house.journal.shows.get(SHOW)?.seq;
+  t.match(house.updates, [{ showId: SHOW, epoch: 2, previous: seq, version: seq, changes: [], touched: [] }]);
+});
+
 t.test("an unknown outcome: claimed and loaded anew, the retry takes effect once", async (t) => {
   const house = new House();
   await house.ask("warm", "ReadSeatMap");
