@@ -2,7 +2,8 @@
 // E1: an event carries every fact it changed: no clock, no rule, no price list is read when it is replayed.
 // E2: shapes are for ever; a new fact is a new optional field or a new kind.
 
-import type { BookingId, OperationId, SessionId } from "../../shared/kernel/ids.ts";
+import type { BookingId, OperationId, SessionId, WaiterId } from "../../shared/kernel/ids.ts";
+import type { WaiterStatus } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 
 export interface ShowOpened {
@@ -128,6 +129,66 @@ export interface SeatsUnblocked {
   readonly requestHash: number;
 }
 
+/** Its place in the line is the log sequence of this event: one command a turn, so no two are alike. */
+export interface WaiterJoined {
+  readonly kind: "WaiterJoined";
+  readonly waiterId: WaiterId;
+  readonly session: SessionId;
+  readonly quantity: number;
+  readonly categories: readonly number[];
+  readonly accessible: boolean;
+  readonly contiguous: boolean;
+  readonly expiresAt: number;
+  readonly requestHash: number;
+}
+
+export interface WaiterLowered {
+  readonly kind: "WaiterLowered";
+  readonly waiterId: WaiterId;
+  readonly quantity: number;
+  readonly operation: OperationId;
+  readonly requestHash: number;
+}
+
+/** It waits no more; an open offer's seats are freed. `operation`: where its session asked for it. */
+export interface WaiterLeft {
+  readonly kind: "WaiterLeft";
+  readonly waiterId: WaiterId;
+  readonly status: Extract<WaiterStatus, "cancelled" | "expired" | "hopeless" | "absent" | "closed">;
+  readonly operation?: OperationId;
+  readonly requestHash?: number;
+}
+
+export interface OfferMade {
+  readonly kind: "OfferMade";
+  readonly waiterId: WaiterId;
+  readonly seats: readonly number[];
+  readonly total: number;
+  readonly currency: string;
+  readonly expiresAt: number;
+  readonly graceMs: number;
+  readonly lineMs: number;
+}
+
+/** The offered seats are free again for the `HoldPlaced` that follows in the same turn: these, or others instead. */
+export interface OfferAccepted {
+  readonly kind: "OfferAccepted";
+  readonly waiterId: WaiterId;
+  readonly holdId: BookingId;
+}
+
+export interface OfferDeclined {
+  readonly kind: "OfferDeclined";
+  readonly waiterId: WaiterId;
+  readonly operation: OperationId;
+  readonly requestHash: number;
+}
+
+export interface OfferLapsed {
+  readonly kind: "OfferLapsed";
+  readonly waiterId: WaiterId;
+}
+
 /** What nobody could do for lack of service does not expire. */
 export interface DeadlinesMoved {
   readonly kind: "DeadlinesMoved";
@@ -151,4 +212,11 @@ export type ShowEvent =
   | BookingCancelled
   | SeatsBlocked
   | SeatsUnblocked
+  | WaiterJoined
+  | WaiterLowered
+  | WaiterLeft
+  | OfferMade
+  | OfferAccepted
+  | OfferDeclined
+  | OfferLapsed
   | DeadlinesMoved;

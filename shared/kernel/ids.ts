@@ -9,7 +9,9 @@ export type ShowId = Branded<"ShowId">;
 /** A hold's id is its booking's id: one row, one life. */
 export type BookingId = Branded<"BookingId">;
 export type SessionId = Branded<"SessionId">;
-/** What an idempotency key becomes: 22 characters derived from (session, show, key). The tail of a hold's id. */
+/** A waiter's place in the line of a show, from joining to its end. */
+export type WaiterId = Branded<"WaiterId">;
+/** What an idempotency key becomes: 22 characters derived from (session, show, key). The tail of a hold's or a waiter's id. */
 export type OperationId = Branded<"OperationId">;
 export type LayoutId = Branded<"LayoutId">;
 
@@ -26,5 +28,8 @@ export function showOf(id: string): ShowId | undefined {
 export const bookingIdOf = (showId: ShowId, operationId: OperationId): BookingId =>
   `${showId}.${operationId}` as BookingId;
 
-/** The operation that placed a hold is the tail of its id. */
-export const operationOf = (id: BookingId): OperationId => id.slice(-22) as OperationId;
+export const waiterIdOf = (showId: ShowId, operationId: OperationId): WaiterId =>
+  `${showId}.${operationId}` as WaiterId;
+
+/** The operation that placed a hold, or joined a line, is the tail of its id. */
+export const operationOf = (id: BookingId | WaiterId): OperationId => id.slice(-22) as OperationId;

@@ -3,7 +3,7 @@
 // P2: every mutation carries `operation`, derived from its idempotency key, so that done twice it takes effect once.
 // P3: price, user and expiry are never in a command's body: the session comes from a verified token.
 
-import type { BookingId, OperationId, SessionId } from "../kernel/ids.ts";
+import type { BookingId, OperationId, SessionId, WaiterId } from "../kernel/ids.ts";
 
 /** An idempotency key, made unguessable and fixed to (session, show), with a fingerprint of the request's body. */
 export interface Operation {
@@ -61,6 +61,59 @@ export interface ReadBooking {
   readonly bookingId: BookingId;
 }
 
+/** Queue for `quantity` seats. Refused `seats_available` while the show can serve them. */
+export interface JoinWaitlist {
+  readonly kind: "JoinWaitlist";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly quantity: number;
+  /** Category indices it accepts, ascending; at least one. */
+  readonly categories: readonly number[];
+  readonly accessible: boolean;
+  readonly contiguous: boolean;
+}
+
+/** A poll: also says that the waiter is still there. */
+export interface ReadWaiter {
+  readonly kind: "ReadWaiter";
+  readonly session: SessionId;
+  readonly waiterId: WaiterId;
+}
+
+/** Wait for fewer seats, without losing the place. */
+export interface LowerWaiter {
+  readonly kind: "LowerWaiter";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly waiterId: WaiterId;
+  readonly quantity: number;
+}
+
+/** An open offer's seats go to the next. */
+export interface LeaveWaitlist {
+  readonly kind: "LeaveWaitlist";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly waiterId: WaiterId;
+}
+
+/** Answered with the booking: the hold that the offer became. */
+export interface AcceptOffer {
+  readonly kind: "AcceptOffer";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly waiterId: WaiterId;
+  /** Other seats instead of those offered: as many, of its categories. */
+  readonly seats: readonly number[] | undefined;
+}
+
+export interface DeclineOffer {
+  readonly kind: "DeclineOffer";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly waiterId: WaiterId;
+}
+
 /** The seat map as it is now; answered with a `snapshot`. */
 export interface ReadSeatMap {
   readonly kind: "ReadSeatMap";
@@ -97,6 +150,12 @@ export type Command =
   | ReleaseHold
   | ConfirmBooking
   | ReadBooking
+  | JoinWaitlist
+  | ReadWaiter
+  | LowerWaiter
+  | LeaveWaitlist
+  | AcceptOffer
+  | DeclineOffer
   | ReadSeatMap
   | BlockSeats
   | UnblockSeats

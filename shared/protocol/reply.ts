@@ -1,7 +1,7 @@
 // What a show answers. A refusal is a value of a closed union, expected and never thrown; a fault says that the show
 // could not be asked now. Only gateway/http/problem.ts knows status numbers.
 
-import type { BookingId, SessionId, ShowId } from "../kernel/ids.ts";
+import type { BookingId, SessionId, ShowId, WaiterId } from "../kernel/ids.ts";
 
 export type BookingStatus = "held" | "paying" | "booked" | "expired" | "released" | "declined" | "cancelled";
 
@@ -22,6 +22,53 @@ export interface BookingView {
   readonly bookedAt: number | undefined;
   /** Why it ended, where that is not its status: e.g. `payment_unknown`. */
   readonly reason: string | undefined;
+}
+
+/** `closed`: sales ended, or the show was cancelled. `absent`: not heard of for 5 minutes. */
+export type WaiterStatus =
+  | "waiting"
+  | "offered"
+  | "accepted"
+  | "declined"
+  | "lapsed"
+  | "cancelled"
+  | "expired"
+  | "hopeless"
+  | "absent"
+  | "closed";
+
+/** A block of seats held for a waiter for a short time. */
+export interface OfferView {
+  readonly seats: readonly number[];
+  readonly total: number;
+  readonly currency: string;
+  /** As shown to clients; the server waits the grace longer. */
+  readonly expiresAt: number;
+}
+
+/** One waiter's present. */
+export interface WaiterView {
+  readonly id: WaiterId;
+  readonly showId: ShowId;
+  readonly session: SessionId;
+  readonly quantity: number;
+  /** Category indices it accepts, ascending. */
+  readonly categories: readonly number[];
+  readonly accessible: boolean;
+  readonly contiguous: boolean;
+  readonly status: WaiterStatus;
+  /** The log sequence of its last change of state; a new position alone is none. */
+  readonly version: number;
+  /** 1 is the head of the line; 0 once it no longer waits. */
+  readonly position: number;
+  /** By the show's own recent rate of release; `undefined` while there is none, or once it no longer waits. */
+  readonly estimatedWaitMs: number | undefined;
+  readonly joinedAt: number;
+  /** When its place ends by itself. */
+  readonly expiresAt: number;
+  readonly offer: OfferView | undefined;
+  /** The hold that an accepted offer became. */
+  readonly holdId: BookingId | undefined;
 }
 
 /** Seat states as the API writes them, one character a seat in layout order: free, held, sold, blocked. */
@@ -84,6 +131,22 @@ export type Refusal =
   | { readonly code: "payment_in_progress" }
   | { readonly code: "payment_declined"; readonly reason: string | undefined }
   | { readonly code: "already_booked" }
+  | { readonly code: "already_waiting"; readonly waiterId: WaiterId }
+  | { readonly code: "seats_available"; readonly free: number }
+  /** Nobody more can be taken into this line. */
+  | { readonly code: "waitlist_full" }
+  /** There is no offer to take or decline yet: the waiter still waits. */
+  | { readonly code: "no_offer" }
+  /** The offer, or the whole entry, is over; `status` says how. */
+  | { readonly code: "offer_lapsed"; readonly status: WaiterStatus }
+  /** An entry with an open offer cannot be changed: accept or decline it first. */
+  | { readonly code: "offer_open" }
+  /** The entry is over; `status` says how. */
+  | { readonly code: "waiter_finished"; readonly status: WaiterStatus }
+  /** A waiter may ask for fewer seats only: `quantity` is what it waits for. */
+  | { readonly code: "quantity_not_lower"; readonly quantity: number }
+  /** Seats taken instead of an offer must be `quantity` many, and of its categories: `seats` are not. */
+  | { readonly code: "wrong_swap"; readonly quantity: number; readonly seats: readonly number[] }
   | { readonly code: "idempotency_key_reused" };
 
 export type RefusalCode = Refusal["code"];
@@ -98,6 +161,7 @@ export interface Fault {
 export type Reply =
   /** `replayed`: the same key had already made this; nothing happened now. */
   | { readonly kind: "booking"; readonly booking: BookingView; readonly replayed: boolean }
+  | { readonly kind: "waiter"; readonly waiter: WaiterView; readonly replayed: boolean }
   | { readonly kind: "snapshot"; readonly snapshot: SeatMapSnapshot }
   /** The named seats are now blocked or free. */
   | { readonly kind: "seats"; readonly seats: readonly number[] }

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import t from "tap";
 import { holds } from "../../test/core/property.ts";
-import { type DeadlineKind, Deadlines } from "./deadlines.ts";
+import { Deadlines } from "./deadlines.ts";
+
+type DeadlineKind = "hold" | "extended" | "paying";
 
 const kind = fc.constantFrom<DeadlineKind>("hold", "extended", "paying");
 const id = fc.nat(11);
