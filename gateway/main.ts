@@ -25,6 +25,7 @@ import { lockEndpoints } from "./routes/locks.ts";
 import { seatMapEndpoints } from "./routes/seatmap.ts";
 import { serviceEndpoints } from "./routes/service.ts";
 import { sessionEndpoints } from "./routes/sessions.ts";
+import { waitlistEndpoints } from "./routes/waitlist.ts";
 import { SeatStreams } from "./seat-streams.ts";
 import { SeatViews } from "./seat-views.ts";
 import type { ShowLookup } from "./show-lookup.ts";
@@ -77,6 +78,7 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
       ...lockEndpoints(asking),
       confirmEndpoint(asking),
       ...bookingsEndpoints({ ...asking, pool, lot, clock }),
+      ...waitlistEndpoints({ ...asking, lot, clock }),
       ...adminSeatEndpoints(asking),
       ...serviceEndpoints({ readiness, metrics }),
       ...docsEndpoints(),

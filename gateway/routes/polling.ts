@@ -1,0 +1,65 @@
+// What the two long polls share, a booking's and a waiter's: their parameters, and the wait for another version.
+
+import { z } from "@hono/zod-openapi";
+import type { ShowId } from "../../shared/kernel/ids.ts";
+import type { Clock } from "../../shared/platform/clock.ts";
+import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
+import type { ReadBooking, ReadWaiter } from "../../shared/protocol/command.ts";
+import type { Reply } from "../../shared/protocol/reply.ts";
+import { longPoll } from "../../waitlist/poll/long-poll.ts";
+import { type PollLot, WAIT_MAX_MS } from "../../waitlist/poll/parking.ts";
+import type { GatewayContext } from "../http/answer.ts";
+import { onGone } from "../http/connection.ts";
+import { faultProblem } from "../http/problem.ts";
+import { queryInteger } from "../http/validation.ts";
+import { ASK_DEADLINE_MS } from "./asking.ts";
+
+const WAIT_MAX_S = WAIT_MAX_MS / 1000;
+
+export const POLL_QUERY = z.object({
+  wait: queryInteger({ min: 0, max: WAIT_MAX_S }).optional(),
+  after: queryInteger({ min: 0, max: Number.MAX_SAFE_INTEGER }).optional(),
+});
+
+export const POLL_DESCRIPTION =
+  "With `wait` and `after` a long poll: answers at once when the version is not `after`, else when it changes, else " +
+  "after `wait` seconds with the present state.";
+
+export interface PollDependencies {
+  readonly allocator: AllocatorPort;
+  readonly lot: PollLot;
+  readonly clock: Clock;
+}
+
+export interface ShowPoll {
+  readonly showId: ShowId;
+  /** What its show calls it when it changes (`ShowUpdate.touched`). */
+  readonly id: string;
+  readonly command: ReadBooking | ReadWaiter;
+  readonly query: z.output<typeof POLL_QUERY>;
+  readonly context: GatewayContext;
+}
+
+/** What the show says once there is news or the wait is over; `undefined` when there is no room to wait (LOT_FULL). */
+export function pollShow(dependencies: PollDependencies, poll: ShowPoll): Promise<Reply | undefined> {
+  const { allocator, lot, clock } = dependencies;
+  const { showId, id, command, context } = poll;
+  const { wait, after } = poll.query;
+  return longPoll<Reply>(lot, clock, {
+    group: showId,
+    id,
+    // Without `after` whatever there is is news.
+    waitMs: after === undefined ? 0 : (wait ?? 0) * 1000,
+    read: () => allocator.ask(showId, command, ASK_DEADLINE_MS),
+    isNews: (reply) => versionOf(reply) !== after,
+    onGone: (leave) => onGone(context, leave),
+  });
+}
+
+/** A refusal or a fault has none: always news. */
+function versionOf(reply: Reply): number | undefined {
+  if (reply.kind === "booking") return reply.booking.version;
+  return reply.kind === "waiter" ? reply.waiter.version : undefined;
+}
+
+export const LOT_FULL = faultProblem({ code: "overloaded", outcome: "none", retryAfterMs: 1_000 });
