@@ -1,6 +1,6 @@
 // Chooses seats for a number of people: adjacent seats in one row, nearest the hall's focus, not leaving a single
 // empty seat; when there is no such block, the fewest pieces in neighbouring rows.
-// B1: only seats of the pool (free, of an accepted category, accessible ones only when asked for) are given.
+// B1: only seats of the pool (free, of an accepted class) are given.
 // B2: a block is one window of one run; of two blocks the one that leaves no single seat wins, then the smaller cost.
 // B3: a split has as few pieces as the pool allows, then spans as few rows as possible; of several such spans of rows,
 //     each giving its longest lines, the cheapest.
@@ -10,11 +10,12 @@
 import { assert } from "../../shared/kernel/assert.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { Hall, Run } from "./hall.ts";
+import { hasClass } from "./seat-classes.ts";
 
 export interface Wish {
   readonly quantity: number;
-  /** `undefined` accepts all. */
-  readonly category: number | undefined;
+  /** The seat classes it may be given (seat-classes.ts). */
+  readonly classes: number;
   readonly accessible: boolean;
   readonly contiguous: boolean;
 }
@@ -36,9 +37,7 @@ interface Block {
 }
 
 const inPool = (hall: Hall, seats: Uint8Array, wish: Wish, seat: number): boolean =>
-  seats[seat] === SEAT_FREE &&
-  (wish.category === undefined || hall.category[seat] === wish.category) &&
-  (wish.accessible || hall.accessible[seat] === 0);
+  seats[seat] === SEAT_FREE && hasClass(wish.classes, hall.kind[seat] as number);
 
 /**
  * The seats for a wish, in ascending order of their index, or `undefined` when the pool is too small or, for a

@@ -6,14 +6,18 @@ import { assertNever, fail } from "../../shared/kernel/assert.ts";
 import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
 import { type BookingStatus, SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
 import type { BookingConfirmed, HoldPlaced, PaymentBegun, ShowEvent } from "./event.ts";
+import { evolveWaitlist } from "./evolve-waitlist.ts";
+import { remember } from "./remember.ts";
 import {
+  addSessionSeats,
   type Booking,
   enlist,
+  freeSeats,
   isLive,
   leaveLine,
+  moveSeats,
   type Payment,
   type ShowState,
-  setSeat,
   standInLine,
 } from "./state.ts";
 
@@ -57,14 +61,20 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
       return cancel(state, known(state, event.id), event.reason);
     case "SeatsBlocked":
       remember(state, event.operation, event.requestHash, at, event.seats);
-      for (const seat of event.seats) moveSeat(state, seat, SEAT_FREE, SEAT_BLOCKED);
-      return;
+      return moveSeats(state, event.seats, SEAT_FREE, SEAT_BLOCKED);
     case "SeatsUnblocked":
       remember(state, event.operation, event.requestHash, at, event.seats);
-      for (const seat of event.seats) moveSeat(state, seat, SEAT_BLOCKED, SEAT_FREE);
-      return;
+      return freeSeats(state, event.seats, SEAT_BLOCKED);
     case "DeadlinesMoved":
       return moveDeadlines(state, event.byMs, event.outageId);
+    case "WaiterJoined":
+    case "WaiterLowered":
+    case "WaiterLeft":
+    case "OfferMade":
+    case "OfferAccepted":
+    case "OfferDeclined":
+    case "OfferLapsed":
+      return evolveWaitlist(state, event, at);
     default:
       assertNever(event);
   }
@@ -77,25 +87,9 @@ function known(state: ShowState, id: BookingId): Booking {
   return booking;
 }
 
-function moveSeat(state: ShowState, seat: number, from: number, to: number): void {
-  if (state.seats[seat] !== from) fail(`show ${state.showId}: seat ${seat} is ${state.seats[seat]}, not ${from}`);
-  setSeat(state, seat, to);
-}
-
-function remember(
-  state: ShowState,
-  id: OperationId,
-  requestHash: number,
-  at: number,
-  subject: BookingId | readonly number[],
-): void {
-  state.operations.set(id, { id, requestHash, at, subject });
-  state.keys.add(id, at);
-}
-
 function placeHold(state: ShowState, event: HoldPlaced, at: number): void {
   if (state.bookings.has(event.id)) fail(`show ${state.showId}: hold ${event.id} placed twice`);
-  for (const seat of event.seats) moveSeat(state, seat, SEAT_FREE, SEAT_HELD);
+  moveSeats(state, event.seats, SEAT_FREE, SEAT_HELD);
   enlist(state, {
     id: event.id,
     session: event.session,
@@ -135,7 +129,7 @@ function extendHold(
 /** Ends a live booking and frees its seats. */
 function finish(state: ShowState, booking: Booking, status: BookingStatus, reason: string | undefined): void {
   delist(state, booking);
-  for (const seat of booking.seats) moveSeat(state, seat, SEAT_HELD, SEAT_FREE);
+  freeSeats(state, booking.seats, SEAT_HELD);
   booking.status = status;
   booking.reason = reason;
 }
@@ -144,10 +138,7 @@ function finish(state: ShowState, booking: Booking, status: BookingStatus, reaso
 function delist(state: ShowState, booking: Booking): void {
   if (!isLive(booking)) fail(`booking ${booking.id} is ${booking.status}`);
   leaveLine(state, booking);
-  const seats = (state.sessionSeats.get(booking.session) ?? 0) - booking.seats.length;
-  if (seats < 0) fail(`session of ${booking.id} has ${seats} seats`);
-  if (seats === 0) state.sessionSeats.delete(booking.session);
-  else state.sessionSeats.set(booking.session, seats);
+  addSessionSeats(state, booking.session, -booking.seats.length);
 }
 
 function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun, at: number): void {
@@ -171,11 +162,11 @@ function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun, a
 function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at: number): void {
   if (isLive(booking)) {
     delist(state, booking);
-    for (const seat of booking.seats) moveSeat(state, seat, SEAT_HELD, SEAT_SOLD);
+    moveSeats(state, booking.seats, SEAT_HELD, SEAT_SOLD);
   } else {
     // A success that came after its release, with nobody in the way.
     if (booking.payment?.state !== "voiding") fail(`booking ${booking.id} confirmed from ${booking.status}`);
-    for (const seat of booking.seats) moveSeat(state, seat, SEAT_FREE, SEAT_SOLD);
+    moveSeats(state, booking.seats, SEAT_FREE, SEAT_SOLD);
   }
   booking.status = "booked";
   booking.bookedAt = at;
@@ -221,7 +212,7 @@ function abandon(state: ShowState, booking: Booking): void {
 
 function cancel(state: ShowState, booking: Booking, reason: string): void {
   if (booking.status !== "booked") fail(`booking ${booking.id} cancelled from ${booking.status}`);
-  for (const seat of booking.seats) moveSeat(state, seat, SEAT_SOLD, SEAT_FREE);
+  freeSeats(state, booking.seats, SEAT_SOLD);
   booking.status = "cancelled";
   booking.reason = reason;
   // Without a reference nothing was taken by a payment gateway: there is nothing to give back.
@@ -244,4 +235,7 @@ function moveDeadlines(state: ShowState, byMs: number, outageId: number): void {
       booking.payment = { ...booking.payment, deadlineAt: booking.payment.deadlineAt + byMs };
     }
   }
+  if (state.line === undefined) return;
+  state.line.moveDeadlines(byMs);
+  for (const waiter of state.line.all()) if (waiter.status === "offered") waiter.version = state.seq;
 }

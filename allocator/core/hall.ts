@@ -32,6 +32,8 @@ export interface Hall {
   readonly category: Uint8Array;
   /** 1 where the seat is accessible. */
   readonly accessible: Uint8Array;
+  /** Its class (seat-classes.ts) by seat. */
+  readonly kind: Uint8Array;
   readonly cost: Float64Array;
   /** From front to back: their ranks never go down. */
   readonly runs: readonly Run[];
@@ -130,6 +132,7 @@ export function compileHall(layout: Layout): Hall {
     y: Float64Array.from(layout.seats, (seat) => seat.y),
     category: Uint8Array.from(layout.seats, (seat) => categories.indexOf(seat.category)),
     accessible: Uint8Array.from(layout.seats, (seat) => (seat.accessible ? 1 : 0)),
+    kind: Uint8Array.from(layout.seats, (seat) => 2 * categories.indexOf(seat.category) + (seat.accessible ? 1 : 0)),
     cost,
     runs,
     runsByCost: runs.toSorted((a, b) => a.costMin - b.costMin),

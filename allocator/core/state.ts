@@ -2,10 +2,13 @@
 // S1: `seats[i]` is free, held, sold or blocked; every held seat belongs to one live booking's `seats`.
 // S2: `free` and `held` count by seat class (category × accessible) what `seats` says.
 // S3: `bookings` has every booking that is live, whose payment is unfinished, or whose last change is not yet
-//     committed; the others are cold: in the table only. Likewise `operations`.
-// S4: `keys` knows the fingerprint of every hold's operation and of every other one of the last day, cold ones too; it
-//     may know too many, never too few: an operation it does not know is new, and needs no look-up.
+//     committed; the others are cold: in the table only. Likewise `operations` and the waiters of `line`.
+// S4: `keys` knows the fingerprint of every operation that placed a hold or joined the line, and of every other one of
+//     the last day, cold ones too; it may know too many, never too few: an operation it does not know is new, and needs
+//     no look-up.
 
+import { fail } from "../../shared/kernel/assert.ts";
+import { Deadlines } from "../../shared/kernel/deadlines.ts";
 import {
   type BookingId,
   bookingIdOf,
@@ -13,6 +16,8 @@ import {
   operationOf,
   type SessionId,
   type ShowId,
+  type WaiterId,
+  waiterIdOf,
 } from "../../shared/kernel/ids.ts";
 import {
   type BookingStatus,
@@ -22,9 +27,11 @@ import {
   SEAT_HELD,
 } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
-import { Deadlines } from "./deadlines.ts";
+import { Line } from "../../waitlist/core/line.ts";
+import { isWaiting, type Waiter } from "../../waitlist/core/waiter.ts";
 import type { Hall } from "./hall.ts";
 import { KeyIndex } from "./key-index.ts";
+import { countIn } from "./seat-classes.ts";
 
 /**
  * `begun`: the gateway is being asked · `authorised`: booked, to be captured · `captured`: the money is ours ·
@@ -72,9 +79,12 @@ export interface OperationRecord {
   readonly id: OperationId;
   readonly requestHash: number;
   readonly at: number;
-  /** The booking it was about, or the seats. */
-  readonly subject: BookingId | readonly number[];
+  /** The booking or waiter it was about, or the seats. */
+  readonly subject: BookingId | WaiterId | readonly number[];
 }
+
+/** What of a booking ends by itself. */
+export type DeadlineKind = "hold" | "extended" | "paying";
 
 export interface ShowState {
   readonly showId: ShowId;
@@ -91,13 +101,14 @@ export interface ShowState {
   readonly bookings: Map<BookingId, Booking>;
   readonly operations: Map<OperationId, OperationRecord>;
   readonly keys: KeyIndex;
-  /** Seats each session has in live bookings. */
+  /** Seats each session has in live bookings, offered to it and waited for by it. */
   readonly sessionSeats: Map<SessionId, number>;
-  readonly deadlines: Deadlines<BookingId>;
+  readonly deadlines: Deadlines<DeadlineKind, BookingId>;
+  /** Who waits; absent until somebody does. */
+  line: Line | undefined;
 }
 
-export const seatClass = (hall: Hall, seat: number): number =>
-  2 * (hall.category[seat] as number) + (hall.accessible[seat] as number);
+export const seatClass = (hall: Hall, seat: number): number => hall.kind[seat] as number;
 
 /** A show nothing has happened to. Its first event is `ShowOpened`. */
 export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState {
@@ -119,6 +130,7 @@ export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState
     keys: new KeyIndex(),
     sessionSeats: new Map(),
     deadlines: new Deadlines(),
+    line: undefined,
   };
 }
 
@@ -131,6 +143,20 @@ export function setSeat(state: ShowState, seat: number, status: number): void {
   if (status === SEAT_FREE) state.free[kind] = (state.free[kind] as number) + 1;
   else if (status === SEAT_HELD) state.held[kind] = (state.held[kind] as number) + 1;
   state.seats[seat] = status;
+}
+
+/** Moves seats from one state to another; a seat that is not in the first is a bug. For `evolve` only. */
+export function moveSeats(state: ShowState, seats: readonly number[], from: number, to: number): void {
+  for (const seat of seats) {
+    if (state.seats[seat] !== from) fail(`show ${state.showId}: seat ${seat} is ${state.seats[seat]}, not ${from}`);
+    setSeat(state, seat, to);
+  }
+}
+
+/** Frees seats, and lets the line know how quickly it goes. */
+export function freeSeats(state: ShowState, seats: readonly number[], from: number): void {
+  moveSeats(state, seats, from, SEAT_FREE);
+  state.line?.noteFreed(seats.length, state.lastAt);
 }
 
 export const isLive = (booking: Booking): boolean => booking.status === "held" || booking.status === "paying";
@@ -152,9 +178,24 @@ export function enlist(state: ShowState, booking: Booking): void {
   state.bookings.set(booking.id, booking);
   state.keys.addHold(operationOf(booking.id));
   if (!isLive(booking)) return;
-  const seats = state.sessionSeats.get(booking.session) ?? 0;
-  state.sessionSeats.set(booking.session, seats + booking.seats.length);
+  addSessionSeats(state, booking.session, booking.seats.length);
   standInLine(state, booking);
+}
+
+/** Puts a loaded or new waiter where it belongs: known by its key, an active one in the line and its session's seats. */
+export function enlistWaiter(state: ShowState, waiter: Waiter, seenAt: number): void {
+  state.line ??= new Line();
+  state.line.add(waiter, seenAt);
+  state.keys.addHold(operationOf(waiter.id));
+  if (isWaiting(waiter)) addSessionSeats(state, waiter.session, waiter.quantity);
+}
+
+/** Counts seats a session has more, or fewer. */
+export function addSessionSeats(state: ShowState, session: SessionId, count: number): void {
+  const seats = (state.sessionSeats.get(session) ?? 0) + count;
+  if (seats < 0) fail(`show ${state.showId}: a session has ${seats} seats`);
+  if (seats === 0) state.sessionSeats.delete(session);
+  else state.sessionSeats.set(session, seats);
 }
 
 /** Puts a live booking into the line its status calls for. */
@@ -174,6 +215,10 @@ export function leaveLine(state: ShowState, booking: Booking): void {
 export const bookingOf = (state: ShowState, operation: OperationId): Booking | undefined =>
   state.bookings.get(bookingIdOf(state.showId, operation));
 
+/** The waiter an operation made, were it a join. */
+export const waiterOf = (state: ShowState, operation: OperationId): Waiter | undefined =>
+  state.line?.get(waiterIdOf(state.showId, operation));
+
 export function viewOf(state: ShowState, booking: Booking): BookingView {
   return {
     id: booking.id,
@@ -191,5 +236,13 @@ export function viewOf(state: ShowState, booking: Booking): BookingView {
     reason: booking.reason,
   };
 }
+
+/** From this moment nothing is sold and the line closes; a cancelled show's is past. */
+export const closesAt = ({ terms }: ShowState): number =>
+  terms.cancelled ? Number.NEGATIVE_INFINITY : terms.salesCutoffAt;
+
+/** The free seats that waiters claim. */
+export const queuedSeats = ({ line, free }: ShowState): number =>
+  line === undefined ? 0 : countIn(free, line.claimed);
 
 export const isBlocked = (state: ShowState, seat: number): boolean => state.seats[seat] === SEAT_BLOCKED;

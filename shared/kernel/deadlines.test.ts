@@ -35,7 +35,7 @@ const sorted = (entries: Iterable<Entry>): Entry[] =>
 
 t.test("the next deadline is the earliest of all, whatever line it stands in", async (t) => {
   const property = fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-    const deadlines = new Deadlines<number>();
+    const deadlines = new Deadlines<DeadlineKind, number>();
     let model: Entry[] = [];
     let now = 0;
     for (const step of steps) {
