@@ -25,7 +25,13 @@ import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../journal
 import { AGAIN, type Answer, type DeathCause, ShowActor, UNANSWERED_MAX } from "./show-actor.ts";
 
 const SHOW = "show-1" as ShowId;
-const NO_ROWS: ColdRows = { booking: undefined, operation: undefined, operationBooking: undefined };
+const NO_ROWS: ColdRows = {
+  booking: undefined,
+  waiter: undefined,
+  operation: undefined,
+  operationBooking: undefined,
+  operationWaiter: undefined,
+};
 
 interface Held<Q, A> {
   readonly query: Q;
