@@ -56,15 +56,16 @@ export function changeLine(at: LineShow, command: LineCommand): Reply {
   const { status } = waiter;
   if (command.kind === "AcceptOffer" || command.kind === "DeclineOffer") {
     if (status === "waiting") return refused({ code: "no_offer" });
+    if (status === "declined" && command.kind === "DeclineOffer") return reply(waiter);
     if (status !== "offered") return refused({ code: "offer_lapsed", status });
     return command.kind === "AcceptOffer" ? accept(at, waiter, command) : endWaiter(at, waiter.id, "declined");
   }
-  if (command.kind === "LeaveWaitlist" && status === "cancelled") return reply(waiter);
+  if (command.kind === "LeaveWaitlist") return isAlive(waiter) ? endWaiter(at, waiter.id, "cancelled") : reply(waiter);
   if (!isAlive(waiter)) return refused({ code: "waiter_finished", status });
-  if (command.kind === "LeaveWaitlist") return endWaiter(at, waiter.id, "cancelled");
   if (status === "offered") return refused({ code: "offer_open" });
   const { quantity } = command;
-  if (quantity >= waiter.quantity) return refused({ code: "quantity_not_lower", quantity: waiter.quantity });
+  if (quantity > waiter.quantity) return refused({ code: "quantity_not_lower", quantity: waiter.quantity });
+  if (quantity === waiter.quantity) return reply(presentOf(at.show, waiter.id) ?? waiter);
   return write(at, waiter, { quantity }, [], "WaiterLowered");
 }
 

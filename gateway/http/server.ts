@@ -88,9 +88,13 @@ function listenFault(host: string, port: number, error: Error): StartFault {
 /** Connections that have not asked for anything yet: Node counts those as busy, and they would outlast every answer. */
 function silentConnections(server: Server): ReadonlySet<Socket> {
   const silent = new Set<Socket>();
+  // One for all of them: there may be tens of thousands.
+  function forget(this: Socket): void {
+    silent.delete(this);
+  }
   server.on("connection", (socket) => {
     silent.add(socket);
-    socket.once("close", () => silent.delete(socket));
+    socket.on("close", forget);
   });
   server.on("request", ({ socket }) => silent.delete(socket));
   return silent;

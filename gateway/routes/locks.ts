@@ -46,7 +46,6 @@ const LOCK_PROBLEMS: readonly ProblemCode[] = [
   "not_admitted",
   "hold_limit",
   "show_full",
-  "waitlist_active",
   "retry_held",
   "no_contiguous_block",
   "idempotency_key_reused",

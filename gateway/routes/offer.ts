@@ -37,7 +37,14 @@ export async function takeOffer({ allocator, operations }: BookingRouteDependenc
     { kind: "AcceptOffer", session, operation, waiterId, seats },
     ASK_DEADLINE_MS,
   );
-  return reply.kind === "booking" ? json(201, lockJson(reply.booking, hall)) : otherWaiterReply(reply, hall);
+  return reply.kind === "booking" ? json(201, lockJson(reply.booking, hall)) : swapRefusal(reply, hall);
+}
+
+/** To somebody who has an offer "join the line" would be no advice. */
+function swapRefusal(reply: Reply, hall: HallSeats): Result {
+  if (reply.kind !== "refused" || reply.refusal.code !== "waitlist_active") return otherWaiterReply(reply, hall);
+  const { code, free } = reply.refusal;
+  return { code, free, detail: "Others ahead of you wait for these seats; the offer stands: take it, or name others." };
 }
 
 /** The answer to every reply that is not the one a waiter's route asked for. */
@@ -51,6 +58,7 @@ export const OFFER_PROBLEMS = [
   "offer_lapsed",
   "wrong_swap",
   "seats_taken",
+  "waitlist_active",
   "single_gap",
   "sales_closed",
 ] as const;

@@ -6,10 +6,10 @@ import type { Clock } from "../../shared/platform/clock.ts";
 import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
 import type { ReadBooking, ReadWaiter } from "../../shared/protocol/command.ts";
 import type { Reply } from "../../shared/protocol/reply.ts";
-import { longPoll } from "../../waitlist/poll/long-poll.ts";
+import { type LongPoll, longPoll } from "../../waitlist/poll/long-poll.ts";
 import { type PollLot, WAIT_MAX_MS } from "../../waitlist/poll/parking.ts";
 import type { GatewayContext } from "../http/answer.ts";
-import { onGone } from "../http/connection.ts";
+import { forgetHeaders, offGone, onGone } from "../http/connection.ts";
 import { faultProblem } from "../http/problem.ts";
 import { queryInteger } from "../http/validation.ts";
 import { ASK_DEADLINE_MS } from "./asking.ts";
@@ -42,18 +42,47 @@ export interface ShowPoll {
 
 /** What the show says once there is news or the wait is over; `undefined` when there is no room to wait (LOT_FULL). */
 export function pollShow(dependencies: PollDependencies, poll: ShowPoll): Promise<Reply | undefined> {
-  const { allocator, lot, clock } = dependencies;
-  const { showId, id, command, context } = poll;
-  const { wait, after } = poll.query;
-  return longPoll<Reply>(lot, clock, {
-    group: showId,
-    id,
+  return longPoll(dependencies.lot, dependencies.clock, new Wait(dependencies.allocator, poll));
+}
+
+/** One client's wait. 50,000 of them may be parked: what they share is on the prototype. */
+class Wait implements LongPoll<Reply> {
+  readonly waitMs: number;
+  readonly #allocator: AllocatorPort;
+  readonly #poll: ShowPoll;
+
+  constructor(allocator: AllocatorPort, poll: ShowPoll) {
+    this.#allocator = allocator;
+    this.#poll = poll;
+    const { wait, after } = poll.query;
     // Without `after` whatever there is is news.
-    waitMs: after === undefined ? 0 : (wait ?? 0) * 1000,
-    read: () => allocator.ask(showId, command, ASK_DEADLINE_MS),
-    isNews: (reply) => versionOf(reply) !== after,
-    onGone: (leave) => onGone(context, leave),
-  });
+    this.waitMs = after === undefined ? 0 : (wait ?? 0) * 1000;
+    if (this.waitMs > 0) forgetHeaders(poll.context);
+  }
+
+  get group(): string {
+    return this.#poll.showId;
+  }
+
+  get id(): string {
+    return this.#poll.id;
+  }
+
+  read(): Promise<Reply> {
+    return this.#allocator.ask(this.#poll.showId, this.#poll.command, ASK_DEADLINE_MS);
+  }
+
+  isNews(reply: Reply): boolean {
+    return versionOf(reply) !== this.#poll.query.after;
+  }
+
+  onGone(leave: () => void): void {
+    onGone(this.#poll.context, leave);
+  }
+
+  offGone(leave: () => void): void {
+    offGone(this.#poll.context, leave);
+  }
 }
 
 /** A refusal or a fault has none: always news. */
