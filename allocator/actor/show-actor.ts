@@ -17,7 +17,7 @@ import { type Turn, takeTurn } from "../core/turn.ts";
 import { waiterViewOf } from "../core/waiter-view.ts";
 import type { Participant } from "../journal/group-commit.ts";
 import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../journal/journal.ts";
-import { Batch } from "./batch.ts";
+import { Outbox } from "./outbox.ts";
 import { seatText } from "./seat-text.ts";
 import { WarmRows } from "./warm-rows.ts";
 
@@ -52,11 +52,7 @@ export class ShowActor implements Participant {
   readonly #state: ShowState;
   readonly #epoch: number;
   readonly #around: ActorSurroundings;
-  #open: Batch | undefined;
-  #inFlight: Batch | undefined;
-  #inFlightUpdate: ShowUpdate | undefined;
-  /** Images as the entry under way has them: the state may have moved on when it is committed. */
-  #inFlightUnfinished: readonly Booking[] = [];
+  readonly #outbox: Outbox;
   /** The map before the turn under way, where somebody waits: an idle show has none. */
   #seatsBefore: Uint8Array | undefined;
   #isDead = false;
@@ -66,6 +62,7 @@ export class ShowActor implements Participant {
   constructor(state: ShowState, epoch: number, around: ActorSurroundings) {
     this.#state = state;
     this.#rows = new WarmRows(state);
+    this.#outbox = new Outbox(state, epoch);
     this.#epoch = epoch;
     this.#around = around;
   }
@@ -81,8 +78,7 @@ export class ShowActor implements Participant {
   /** Nothing uncommitted, nothing unanswered and nothing that ends by itself: may be dropped from memory. */
   isIdle(): boolean {
     return (
-      this.#open === undefined &&
-      this.#inFlight === undefined &&
+      this.#outbox.isEmpty &&
       this.#unanswered === 0 &&
       this.#state.deadlines.size === 0 &&
       this.#state.bookings.size === 0 &&
@@ -112,31 +108,19 @@ export class ShowActor implements Participant {
   die(cause: DeathCause, error?: unknown): void {
     if (this.#isDead) return;
     this.#isDead = true;
-    const open = this.#open;
-    this.#open = undefined;
+    const dropped = this.#outbox.drop();
     this.#around.onDead(this.showId, cause, error);
-    for (const settle of open?.waiting ?? []) settle(false);
+    for (const batch of dropped) for (const settle of batch.waiting) settle(false);
   }
 
   seal(): CommitEntry | undefined {
-    const batch = this.#open;
-    if (batch === undefined) return undefined;
-    this.#open = undefined;
-    this.#inFlight = batch;
-    this.#inFlightUpdate = batch.toUpdate(this.#state, this.#epoch);
-    const entry = batch.toEntry(this.#state, this.#epoch);
-    this.#inFlightUnfinished = entry.bookings.filter((booking) => isUnfinished(booking.payment));
-    return entry;
+    return this.#outbox.seal();
   }
 
   settled(outcome: CommitOutcome): void {
-    const batch = this.#inFlight;
-    const update = this.#inFlightUpdate;
-    const unfinished = this.#inFlightUnfinished;
-    this.#inFlight = undefined;
-    this.#inFlightUpdate = undefined;
-    this.#inFlightUnfinished = [];
-    if (batch === undefined || update === undefined) return;
+    const settled = this.#outbox.settled();
+    if (settled === undefined) return;
+    const { batch, update, unfinished } = settled;
     if (outcome !== "committed") {
       this.die(outcome);
       for (const settle of batch.waiting) settle(false);
@@ -146,9 +130,10 @@ export class ShowActor implements Participant {
     for (const settle of batch.waiting) settle(true);
     if (this.#isDead) return;
     if (unfinished.length > 0) this.#around.onUnfinished(unfinished);
-    this.#rows.evict(batch, [this.#open]);
-    this.#rows.evict({ bookings: [], waiters: [], operations: batch.paymentOperations }, [this.#open]);
-    if (this.#open !== undefined) this.#around.ready(this);
+    const uncommitted = this.#outbox.batches();
+    this.#rows.evict(batch, uncommitted);
+    this.#rows.evict({ bookings: [], waiters: [], operations: batch.paymentOperations }, uncommitted);
+    if (this.#outbox.isReady) this.#around.ready(this);
   }
 
   /** Bookings found at load whose payment somebody has to drive on. */
@@ -200,9 +185,8 @@ export class ShowActor implements Participant {
       return undefined;
     }
     if (turn.events.length > 0) {
-      this.#open ??= new Batch();
-      this.#open.add(turn, this.#state, seatsBefore);
-      if (this.#inFlight === undefined) this.#around.ready(this);
+      this.#outbox.add(turn, seatsBefore);
+      if (this.#outbox.isReady) this.#around.ready(this);
       // A poll that was only noted is recorded nowhere, yet it moves the moment from which its waiter is unseen.
     } else if (seatsBefore === undefined) return turn;
     this.#around.onDeadline(this.showId, nextAt(this.#state));
@@ -247,8 +231,9 @@ export class ShowActor implements Participant {
 
   /** Lets the answer leave when everything before it is committed (O1), or this owner is proven to be one (O2). */
   #gate(answer: Reply, reply: (answer: Answer) => void): void {
-    if (this.#open !== undefined) {
-      this.#open.waiting.push((isCommitted) => reply(isCommitted ? answer : AGAIN));
+    const { last } = this.#outbox;
+    if (last !== undefined) {
+      last.waiting.push((isCommitted) => reply(isCommitted ? answer : AGAIN));
       return;
     }
     void this.#gateByFence(answer, reply);
@@ -256,10 +241,11 @@ export class ShowActor implements Participant {
 
   async #gateByFence(answer: Reply, reply: (answer: Answer) => void): Promise<void> {
     // The commit under way began before this turn: it proves what the answer rests on, the fence that it still stands.
+    const { underWay } = this.#outbox;
     const committed =
-      this.#inFlight === undefined
+      underWay === undefined
         ? Promise.resolve(true)
-        : new Promise<boolean>((resolve) => this.#inFlight?.waiting.push(resolve));
+        : new Promise<boolean>((resolve) => underWay.waiting.push(resolve));
     let isOwner = false;
     try {
       isOwner = await this.#around.isOwner(this.showId, this.#epoch);
@@ -293,7 +279,7 @@ export class ShowActor implements Participant {
       const bookings = [named.booking, rows.operationBooking?.id].filter((id) => id !== undefined);
       const waiters = [named.waiter, rows.operationWaiter?.id].filter((id) => id !== undefined);
       const operations = operation === undefined ? [] : [operation];
-      this.#rows.evict({ bookings, waiters, operations }, [this.#open, this.#inFlight]);
+      this.#rows.evict({ bookings, waiters, operations }, this.#outbox.batches());
     }
   }
 
