@@ -236,6 +236,6 @@ function moveDeadlines(state: ShowState, byMs: number, outageId: number): void {
     }
   }
   if (state.line === undefined) return;
-  state.line.moveDeadlines(byMs);
+  state.line.moveDeadlines(byMs, state.lastAt);
   for (const waiter of state.line.all()) if (waiter.status === "offered") waiter.version = state.seq;
 }

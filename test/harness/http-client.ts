@@ -29,10 +29,12 @@ export class LoadConnection {
     socket.on("close", () => this.#fail(new Error("connection closed")));
   }
 
-  static open(url: string): Promise<LoadConnection> {
+  /** `from`: the local address, e.g. 127.0.0.2; one address has some 28,000 ports to one server. */
+  static open(url: string, from?: string): Promise<LoadConnection> {
     const { hostname, port, host } = new URL(url);
+    const local = from === undefined ? {} : { localAddress: from };
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+      const socket = connect({ host: hostname, port: Number(port), noDelay: true, ...local });
       socket.once("error", reject);
       socket.once("connect", () => {
         socket.off("error", reject);
