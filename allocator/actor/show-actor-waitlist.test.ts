@@ -295,6 +295,11 @@ t.test("after an outage the offered hear of it one by one, the line moves as one
   t.match(image, { quantity: 1, expiresAt: (image?.joinedAt ?? 0) + 3_600_000 + 15_000 });
 });
 
+/** Among many thousands a few keys have the fingerprint of another, and are looked up. */
+async function answerLookUps(stage: Stage): Promise<void> {
+  while (stage.colds.held.length > 0) await stage.colds.held.shift()?.answer(NO_ROWS);
+}
+
 /** Commits what comes, oldest first, and notes it. */
 async function drain(stage: Stage, entries: CommitEntry[]): Promise<void> {
   for (let entry = stage.seal(); entry !== undefined; entry = stage.seal()) {
@@ -308,6 +313,7 @@ t.test("a line of 21,000 that is sent home leaves in entries that a store can ta
   const joins: CommitEntry[] = [];
   for (const count of [15_000, 6_000]) {
     for (let i = 0; i < count; i += 1) stage.take("join", joinLine(1));
+    await answerLookUps(stage);
     await drain(stage, joins);
   }
   t.equal(stage.heard().filter((line) => line === "join: waiting").length, 21_000);
@@ -328,7 +334,7 @@ t.test("a line of 21,000 that is sent home leaves in entries that a store can ta
   }
   t.same(
     [...joins, ...closed].map((entry) => entry.waiters.length),
-    [10_000, 5_000, 6_000, 500, 10_000, 10_000, 500],
+    [10_000, 5_000, 6_000, 0, 10_000, 10_000, 1_000],
   );
   t.same(new Set(last.values()), new Set(["closed"]));
   t.equal(last.size, 21_000);
@@ -340,6 +346,7 @@ t.test("an actor that ends with closed entries waiting: only the one under way c
   stage.take("first", joinLine(1));
   stage.seal();
   for (let i = 0; i < WAITERS_PER_BATCH_MAX; i += 1) stage.take("closed", joinLine(1));
+  await answerLookUps(stage);
   stage.take("refused", placeHold(bySeats(0)));
   stage.take("open", joinLine(1));
   t.same(stage.answers, []);
