@@ -4,7 +4,8 @@
 // into this lane) stands in a heap. Both are lazy: who is skipped or gone is taken out when it gets to the front.
 // L1: every eligible member is in the queue or in the heap, once.
 // L2: `head` is the eligible member with the smallest place, `undefined` when there is none.
-// L3: queue and heap together hold at most twice the members and LEFT_OVER_MAX more, whatever comes and goes.
+// L3: queue and heap together take at most twice the members and LEFT_OVER_MAX more, whatever comes and goes: else both
+//     are tidied, which has then been paid for by as many joins, leaves and returns.
 
 import { byPlace, type Entry } from "./entry.ts";
 
@@ -45,9 +46,13 @@ export class Lane {
     return this.#first;
   }
 
-  /** How many references its queue and heap hold (L3). */
+  get memberCount(): number {
+    return this.#memberCount;
+  }
+
+  /** The length of its queue, what is gone from its front included, and of its heap (L3). */
   get storedCount(): number {
-    return this.#queue.length - this.#queueStart + this.#heap.length;
+    return this.#queue.length + this.#heap.length;
   }
 
   enter(entry: Entry): void {
@@ -72,7 +77,7 @@ export class Lane {
     entry.laneAfter = undefined;
     this.#memberCount -= 1;
     this.skip(entry);
-    if (this.storedCount > 2 * this.#memberCount + LEFT_OVER_MAX) this.#tidy();
+    this.#tidy();
   }
 
   /** A member is eligible no longer. */
@@ -89,6 +94,7 @@ export class Lane {
       else pushHeap(this.#heap, entry);
     }
     if (this.#head === undefined || entry.place < this.#head.place) this.#head = entry;
+    this.#tidy();
   }
 
   /** The new head: whoever is at the front of queue or heap once those not eligible are out of the way. */
@@ -99,7 +105,6 @@ export class Lane {
       this.#putAside(front);
       this.#queueStart += 1;
     }
-    this.#trimQueue();
     while (this.#heap.length > 0) {
       const top = this.#heap[0] as Entry;
       if (top.lane === this && !top.isSkipped) break;
@@ -117,14 +122,9 @@ export class Lane {
     if (entry.lane === this) entry.isStored = false;
   }
 
-  #trimQueue(): void {
-    if (this.#queueStart < LEFT_OVER_MAX || this.#queueStart * 2 < this.#queue.length) return;
-    this.#queue = this.#queue.slice(this.#queueStart);
-    this.#queueStart = 0;
-  }
-
-  /** Forgets who left behind a head that stays. */
+  /** Forgets who is gone, before too many are (L3): the front of the queue, and who left behind a head that stays. */
   #tidy(): void {
+    if (this.storedCount <= 2 * this.#memberCount + LEFT_OVER_MAX) return;
     const stored = this.#queue.slice(this.#queueStart).concat(this.#heap);
     this.#queue = stored.filter((entry) => entry.lane === this).sort(byPlace);
     this.#queueStart = 0;

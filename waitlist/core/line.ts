@@ -153,7 +153,6 @@ export class Line {
     if (entry === undefined) return;
     if (isWaiting(entry.waiter)) fail(`${id} still waits`);
     this.#entries.delete(id);
-    if (this.#found === entry) this.#found = undefined;
   }
 
   /** Seats that became free, for the estimate of waits. */

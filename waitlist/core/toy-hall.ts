@@ -1,8 +1,8 @@
-// A hall of a few rows for the line alone: seats and their states, and the naive answers to what a line asks about them.
+// For the tests of the line: a hall of a few rows: seats and their states, and the naive answers to what a line asks about them.
 // Drawn as text: a letter is a seat of that category, a capital an accessible one; rows end at spaces.
 
-import type { Room } from "../../waitlist/core/line.ts";
-import { classesOf, type Waiter } from "../../waitlist/core/waiter.ts";
+import type { Room } from "./line.ts";
+import { classesOf, type Waiter } from "./waiter.ts";
 
 export type ToyState = "free" | "held" | "sold" | "blocked";
 
