@@ -4,7 +4,7 @@ import { SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/prot
 import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
 import { isWaiting } from "../../waitlist/core/waiter.ts";
 import { LEAVING_PER_TURN_MAX, roomOf } from "./hand-on.ts";
-import { deadlineOf, isLive, type ShowState, seatClass } from "./state.ts";
+import { closesAt, deadlineOf, isLive, type ShowState, seatClass } from "./state.ts";
 
 /** What is wrong with the state, one sentence each; empty when every invariant of state.ts and deadlines.ts holds. */
 export function violations(state: ShowState): string[] {
@@ -106,7 +106,8 @@ function lineViolations(state: ShowState): string[] {
       found.push(`${waiter.id} is ${waiter.status} for ${waiter.quantity} with ${waiter.offer?.seats.length} seats`);
   }
   if (active !== line.activeCount) found.push(`${line.activeCount} active waiters are counted, ${active} are there`);
-  if (line.stirred || active > LEAVING_PER_TURN_MAX) return found;
+  // Once sales are over nobody is served: whoever is still there is on the way out.
+  if (line.stirred || active > LEAVING_PER_TURN_MAX || state.lastAt >= closesAt(state)) return found;
   // What a calm line has left undone (hand-on.ts, N1).
   const room = roomOf(state);
   const next = line.nextOffer(terms.waitlistPolicy, room);
