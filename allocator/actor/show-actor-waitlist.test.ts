@@ -167,6 +167,7 @@ t.test("a show with somebody in line is not idle; when all is over nothing of it
   stage.take("release", release(all, session));
   await stage.commitAll();
   t.notOk(stage.actor.isIdle(), "an offer is open");
+  t.equal(stage.entry?.active, true, "a takeover loads it at once");
   stage.take("decline", own.decline());
   stage.seal();
   t.notOk(stage.actor.isIdle(), "its end is not committed");
