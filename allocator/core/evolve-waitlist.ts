@@ -26,29 +26,29 @@ export type WaitlistEvent =
   | OfferDeclined
   | OfferLapsed;
 
-export function evolveWaitlist(state: ShowState, event: WaitlistEvent, at: number): void {
-  if (event.kind === "WaiterJoined") return join(state, event, at);
+export function evolveWaitlist(state: ShowState, event: WaitlistEvent): void {
+  if (event.kind === "WaiterJoined") return join(state, event);
   const line = state.line ?? fail(`show ${state.showId}: ${event.kind} without a line`);
   const waiter = known(state, line, event.waiterId);
   switch (event.kind) {
     case "WaiterLowered":
       addSessionSeats(state, waiter.session, event.quantity - waiter.quantity);
       line.lower(waiter, event.quantity);
-      return remember(state, event.operation, event.requestHash, at, waiter.id);
+      return remember(state, event.operation, event.requestHash, waiter.id);
     case "WaiterLeft":
-      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, at, waiter.id);
-      return finish(state, line, waiter, event.status, at);
+      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, waiter.id);
+      return finish(state, line, waiter, event.status);
     case "OfferMade":
       return offer(state, line, waiter, event);
     case "OfferAccepted":
-      finish(state, line, waiter, "accepted", at);
+      finish(state, line, waiter, "accepted");
       waiter.holdId = event.holdId;
       return;
     case "OfferDeclined":
-      remember(state, event.operation, event.requestHash, at, waiter.id);
-      return finish(state, line, waiter, "declined", at);
+      remember(state, event.operation, event.requestHash, waiter.id);
+      return finish(state, line, waiter, "declined");
     case "OfferLapsed":
-      return finish(state, line, waiter, "lapsed", at);
+      return finish(state, line, waiter, "lapsed");
     default:
       return assertNever(event);
   }
@@ -60,7 +60,7 @@ function known(state: ShowState, line: Line, id: WaiterId): Waiter {
   return waiter;
 }
 
-function join(state: ShowState, event: WaiterJoined, at: number): void {
+function join(state: ShowState, event: WaiterJoined): void {
   if (state.line?.get(event.waiterId) !== undefined) fail(`waiter ${event.waiterId} joined twice`);
   enlistWaiter(
     state,
@@ -74,14 +74,14 @@ function join(state: ShowState, event: WaiterJoined, at: number): void {
       contiguous: event.contiguous,
       status: "waiting",
       version: state.seq,
-      joinedAt: at,
+      joinedAt: state.lastAt,
       expiresAt: event.expiresAt,
       endedAt: undefined,
       requestHash: event.requestHash,
       offer: undefined,
       holdId: undefined,
     },
-    at,
+    state.lastAt,
   );
 }
 
@@ -94,12 +94,12 @@ function offer(state: ShowState, line: Line, waiter: Waiter, event: OfferMade): 
 }
 
 /** Ends an active entry; an open offer's seats are free again. */
-function finish(state: ShowState, line: Line, waiter: Waiter, status: Waiter["status"], at: number): void {
+function finish(state: ShowState, line: Line, waiter: Waiter, status: Waiter["status"]): void {
   if (waiter.status !== "waiting" && waiter.status !== "offered") fail(`waiter ${waiter.id} is ${waiter.status}`);
   const { offer: open } = waiter;
   // Those of an offer that was taken up are held again in the same turn: nothing was released.
   if (open !== undefined && status === "accepted") moveSeats(state, open.seats, SEAT_HELD, SEAT_FREE);
   else if (open !== undefined) freeSeats(state, open.seats, SEAT_HELD);
   addSessionSeats(state, waiter.session, -waiter.quantity);
-  line.finish(waiter, status, at);
+  line.finish(waiter, status, state.lastAt);
 }

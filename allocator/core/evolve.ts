@@ -37,18 +37,18 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
     case "HoldPlaced":
       return placeHold(state, event, at);
     case "HoldExtended":
-      return extendHold(state, known(state, event.id), event, at);
+      return extendHold(state, known(state, event.id), event);
     case "HoldReleased":
-      remember(state, event.operation, event.requestHash, at, event.id);
+      remember(state, event.operation, event.requestHash, event.id);
       return finish(state, known(state, event.id), "released", undefined);
     case "HoldExpired":
       return finish(state, known(state, event.id), "expired", undefined);
     case "PaymentBegun":
-      return beginPayment(state, known(state, event.id), event, at);
+      return beginPayment(state, known(state, event.id), event);
     case "BookingConfirmed":
       return confirm(state, known(state, event.id), event, at);
     case "PaymentDeclined":
-      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, at, event.id);
+      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, event.id);
       return decline(state, known(state, event.id), event.reason, event.released);
     case "PaymentAbandoned":
       return abandon(state, known(state, event.id));
@@ -57,13 +57,13 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
     case "PaymentVoided":
       return setPayment(known(state, event.id), { state: "voided" });
     case "BookingCancelled":
-      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, at, event.id);
+      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, event.id);
       return cancel(state, known(state, event.id), event.reason);
     case "SeatsBlocked":
-      remember(state, event.operation, event.requestHash, at, event.seats);
+      remember(state, event.operation, event.requestHash, event.seats);
       return moveSeats(state, event.seats, SEAT_FREE, SEAT_BLOCKED);
     case "SeatsUnblocked":
-      remember(state, event.operation, event.requestHash, at, event.seats);
+      remember(state, event.operation, event.requestHash, event.seats);
       return freeSeats(state, event.seats, SEAT_BLOCKED);
     case "DeadlinesMoved":
       return moveDeadlines(state, event.byMs, event.outageId);
@@ -74,7 +74,7 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
     case "OfferAccepted":
     case "OfferDeclined":
     case "OfferLapsed":
-      return evolveWaitlist(state, event, at);
+      return evolveWaitlist(state, event);
     default:
       assertNever(event);
   }
@@ -115,7 +115,6 @@ function extendHold(
   state: ShowState,
   booking: Booking,
   event: { expiresAt: number; lineMs: number; operation: OperationId; requestHash: number },
-  at: number,
 ): void {
   if (booking.status !== "held" || booking.extended) fail(`booking ${booking.id} cannot be extended`);
   leaveLine(state, booking);
@@ -123,7 +122,7 @@ function extendHold(
   booking.expiresAt = event.expiresAt;
   booking.lineMs = event.lineMs;
   standInLine(state, booking);
-  remember(state, event.operation, event.requestHash, at, booking.id);
+  remember(state, event.operation, event.requestHash, booking.id);
 }
 
 /** Ends a live booking and frees its seats. */
@@ -141,7 +140,7 @@ function delist(state: ShowState, booking: Booking): void {
   addSessionSeats(state, booking.session, -booking.seats.length);
 }
 
-function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun, at: number): void {
+function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun): void {
   if (booking.status !== "held") fail(`payment begun for ${booking.id}, ${booking.status}`);
   leaveLine(state, booking);
   booking.status = "paying";
@@ -156,7 +155,7 @@ function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun, a
     requestHash: event.requestHash,
   };
   standInLine(state, booking);
-  remember(state, event.operation, event.requestHash, at, booking.id);
+  remember(state, event.operation, event.requestHash, booking.id);
 }
 
 function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at: number): void {
@@ -183,7 +182,7 @@ function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at
       operation,
       requestHash,
     };
-    remember(state, operation, requestHash, at, booking.id);
+    remember(state, operation, requestHash, booking.id);
   } else {
     setPayment(
       booking,

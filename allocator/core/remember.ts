@@ -3,14 +3,14 @@
 import type { BookingId, OperationId, WaiterId } from "../../shared/kernel/ids.ts";
 import type { ShowState } from "./state.ts";
 
-/** `subject`: the booking or waiter the command was about, or the seats. */
+/** As of the event being applied. `subject`: the booking or waiter the command was about, or the seats. */
 export function remember(
   state: ShowState,
   id: OperationId,
   requestHash: number,
-  at: number,
   subject: BookingId | WaiterId | readonly number[],
 ): void {
+  const at = state.lastAt;
   state.operations.set(id, { id, requestHash, at, subject });
   state.keys.add(id, at);
 }
