@@ -37,7 +37,7 @@ export function decidePlaceHold(state: ShowState, command: PlaceHold, context: T
   const claimed = state.line?.claimed ?? 0;
   const open = pool & ~claimed;
   const free = countIn(state.free, open);
-  if (claimed !== 0 && meetsClaim(state, choice, { claimed, open, free })) {
+  if (claimed !== 0 && meetsClaim(state, choice, { claimed, pool, free })) {
     return refuse({ code: "waitlist_active", free });
   }
   if (free < wanted) return refuse({ code: "retry_held", free });
@@ -51,10 +51,11 @@ export function decidePlaceHold(state: ShowState, command: PlaceHold, context: T
 function meetsClaim(
   { hall }: ShowState,
   choice: SeatChoice,
-  { claimed, open, free }: { claimed: number; open: number; free: number },
+  { claimed, pool, free }: { claimed: number; pool: number; free: number },
 ): boolean {
   if (choice.by === "seats") return choice.seats.some((seat) => hasClass(claimed, hall.kind[seat] as number));
-  return free < choice.quantity && open !== poolOf(choice.category, choice.accessible);
+  // A class can be claimed that has no seat in this hall: the ordinary ones of a category that is all accessible.
+  return free < choice.quantity && hall.kind.some((kind) => hasClass(pool & claimed, kind));
 }
 
 function replayed(state: ShowState, command: PlaceHold, prior: "same" | "reused" | "unknown"): Decision {
