@@ -116,6 +116,7 @@ export class WaitlistDraw {
     const others = [...this.#books.hall.category.keys()].filter((seat) => !own.includes(seat));
     const accepted = others.filter((seat) => party.categories.includes(this.#books.hall.category[seat] as number));
     const free = accepted.filter((seat) => this.#books.statusOf(seat) === 0);
+    const claimed = free.filter((seat) => this.#books.line.claims(seat, party));
     const from = (seats: readonly number[]): number => seats[dice.below(Math.max(1, seats.length))] ?? others[0] ?? 0;
     switch (dice.below(12)) {
       case 4:
@@ -125,9 +126,10 @@ export class WaitlistDraw {
       case 6:
         return [...own.slice(1), from(accepted)];
       case 7:
+        return [...own.slice(1), from(free)];
       case 10:
       case 11:
-        return [...own.slice(1), from(free)];
+        return [...own.slice(1), from(claimed.length > 0 ? claimed : free)];
       case 8:
         return dice.once(3) && own.length > 1 ? own.slice(1) : [...free, ...own].slice(0, own.length);
       case 9:

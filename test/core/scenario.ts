@@ -27,7 +27,7 @@ export const NUMBERS_PER_STEP = 16;
 
 const OPENED_AT = 1_800_000_000_000;
 const SESSIONS = ["ann", "bob", "eve", "zoe", "ian", "joy", "kit", "liv", "moe", "ned", "ova", "pam"] as const;
-const TTLS_MS = [300_000, 300_000, 60_000, 1_000, 900_000, 120_000, 30_000, 600_000, 45_000, 3_600_000, 90_000];
+const TTLS_MS = [300_000, 300_000, 60_000, 1_000, 900_000, 120_000, 30_000, 600_000, 3_600_000, 45_000, 3_600_000];
 const SHORT_MS = [0, 0, 1, 200, 700, 1_000, 3_000, 4_999, 5_000, 10_000, -1, -3_000];
 const LIFE_MAX_MS = 80_000_000;
 const OFFER_TTLS_MS = [120_000, 120_000, 30_000, 1_000, 300_000, 900_000, 3_600_000];
@@ -126,12 +126,12 @@ export class Scenario {
     return this.#now + dice.pick(SHORT_MS);
   }
 
-  /** Those in line keep polling for a while, sometimes until the place of the first of them ends. */
+  /** Those in line keep polling for a while, sometimes until the place of one of them ends. */
   #passTime(dice: Dice): string[] {
-    const [first] = this.#auditor.line.waiting();
-    const isLong = first !== undefined && dice.once(2);
-    const until = isLong ? first.placeEndsAt : this.#now + Math.abs(dice.pick(LONG_MS));
-    while (this.#now < until && (!isLong || first.status === "waiting")) {
+    const last = this.#auditor.line.waiting().at(-1 - dice.below(2));
+    const isLong = last !== undefined && dice.once(2);
+    const until = isLong ? last.placeEndsAt : this.#now + Math.abs(dice.pick(LONG_MS));
+    while (this.#now < until && (!isLong || last.status === "waiting")) {
       const wrong = this.#send(this.#waitlist.polls(new Dice(isLong ? [9] : [dice.below(10)])), true);
       if (wrong.length > 0) return wrong;
       this.#now = Math.min(this.#now + dice.pick([30_000, 59_999, 60_000, 50_000, 290_000]), until);
