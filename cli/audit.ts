@@ -16,10 +16,10 @@ export const auditCommand: Command = {
     const config = readConfig(io.env, { data: values.data });
     const store = await openStore({ config, log: createLog({ level: "error", name: "audit" }), mayCreate: false });
     try {
-      const { shows, turns, bookings, soldSeats, problems } = await auditCell(store.pool, store.pool);
+      const { shows, turns, bookings, waiters, soldSeats, problems } = await auditCell(store.pool, store.pool);
       for (const problem of problems) io.say(problem);
       io.say(
-        `${shows} shows, ${turns} turns, ${bookings} bookings, ${soldSeats} seats sold: ${verdict(problems.length)}`,
+        `${shows} shows, ${turns} turns, ${bookings} bookings, ${soldSeats} seats sold, ${waiters} waiters: ${verdict(problems.length)}`,
       );
       return problems.length === 0 ? EXIT_OK : EXIT_FAILED;
     } finally {

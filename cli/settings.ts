@@ -215,5 +215,9 @@ export function configurationMarkdown(): string {
     "|---|---|---|---|---|",
     ...rows,
     "",
+    "A parked long poll is an open connection, and a connection is an open file: 50,000 of them need a limit of at least",
+    "60,000 (`ulimit -Hn`, `LimitNOFILE=` of a systemd unit). Where fewer are allowed, fewer connections are taken, and the",
+    "log says so at start.",
+    "",
   ].join("\n");
 }
