@@ -20,6 +20,10 @@ export interface Entry {
   laneAfter: Entry | undefined;
   isStored: boolean;
 
+  // expiry.ts
+  expiryBefore: Entry | undefined;
+  expiryAfter: Entry | undefined;
+
   // presence.ts
   seenAt: number;
   isSkipped: boolean;
@@ -37,6 +41,8 @@ export function newEntry(waiter: Waiter): Entry {
     laneBefore: undefined,
     laneAfter: undefined,
     isStored: false,
+    expiryBefore: undefined,
+    expiryAfter: undefined,
     seenAt: Number.NEGATIVE_INFINITY,
     isSkipped: false,
     seenBefore: undefined,

@@ -4,10 +4,10 @@
 // P1: the line is asked after every turn that stirred it, and no turn both sells (or blocks) and un-sells, so the total
 //     never comes back to what it was unseen.
 
+import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Room } from "./serve.ts";
-import type { Waiter } from "./waiter.ts";
 
 const ALL_CLASSES = ~0;
 
@@ -27,9 +27,9 @@ export class Hopeless {
   }
 
   /** One of those who were judged hopeless and still wait. */
-  next(): Waiter | undefined {
+  next(): Entry | undefined {
     for (let lane = this.#lanes.at(-1); lane !== undefined; lane = this.#lanes.at(-1)) {
-      if (lane.first !== undefined) return lane.first.waiter;
+      if (lane.first !== undefined) return lane.first;
       this.#lanes.pop();
     }
     return undefined;

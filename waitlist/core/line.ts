@@ -1,7 +1,7 @@
 // The line of one show: who waits, who has an offer, in which order, who is next, and what of it ends by itself.
 // Owns the `Waiter` records and is their only writer, but for `version` and `holdId`, which `evolve` sets. Knows
 // nothing of seats but what `Room` answers. Every operation costs O(log n) at most, serving O(lanes).
-// W1: a waiter stands in order, lanes and presence exactly while `waiting`; in the deadlines while waiting or offered.
+// W1: a waiter stands in order, lanes, presence and expiry exactly while `waiting`, in the deadlines while `offered`.
 // W2: an offered waiter never waits again; a finished one is a record only, until it is forgotten.
 // W3: `stirred` unless nobody can have become servable or hopeless since `calm()`. What the line cannot see itself,
 //     seats freed, sold, blocked or un-sold, is the caller's to stir, and to serve before the next turn.
@@ -11,13 +11,14 @@ import { Deadlines } from "../../shared/kernel/deadlines.ts";
 import type { SessionId, WaiterId } from "../../shared/kernel/ids.ts";
 import type { WaiterStatus } from "../../shared/protocol/reply.ts";
 import { byPlace, type Entry, newEntry } from "./entry.ts";
+import { Expiry } from "./expiry.ts";
 import { Hopeless } from "./hopeless.ts";
 import { Lanes } from "./lanes.ts";
 import { Order } from "./order.ts";
 import { Pace } from "./pace.ts";
 import { Presence } from "./presence.ts";
-import { nextServing, type Room, type Serving } from "./serve.ts";
-import { isWaiting, type Offer, WAITER_TTL_MS, type Waiter } from "./waiter.ts";
+import { nextServing, type Room } from "./serve.ts";
+import { isWaiting, type Offer, type Waiter } from "./waiter.ts";
 
 export type { Room } from "./serve.ts";
 
@@ -36,7 +37,9 @@ export class Line {
   #hopeless = new Hopeless();
   #order = new Order();
   #lanes = new Lanes();
-  #deadlines = new Deadlines<"offer" | "waiter", Entry>();
+  #expiry = new Expiry();
+  /** Of the offers. */
+  #deadlines = new Deadlines<"offer", Entry>();
   #waitingCount = 0;
   #stirred = true;
   // The newest place; and whether somebody came out of turn, as when a show is loaded. Then order, lanes and deadlines
@@ -91,10 +94,7 @@ export class Line {
     }
     if (waiter.status === "offered" || waiter.place <= this.#newestPlace) this.#isOutOfOrder = true;
     this.#newestPlace = Math.max(this.#newestPlace, waiter.place);
-    if (!this.#isOutOfOrder) {
-      this.#expect(entry);
-      this.#enter(entry);
-    }
+    if (!this.#isOutOfOrder) this.#enter(entry);
   }
 
   /** It waits for fewer seats from now on, at its old place. */
@@ -102,32 +102,27 @@ export class Line {
     const entry = this.#waiting(waiter);
     if (quantity >= waiter.quantity) fail(`${waiter.id} waits for ${waiter.quantity} seats, not more than ${quantity}`);
     this.#order.lower(entry, waiter.quantity - quantity);
-    const left = this.#lanes.leave(entry);
+    // What it no longer claims where it was, whoever is before it in the new lane claims.
+    this.#lanes.leave(entry);
     waiter.quantity = quantity;
-    const entered = this.#lanes.enter(entry);
     // A lane that comes up, with skipped members alone, may be hopeless.
-    if (left || entered || entry.isSkipped) this.#stirred = true;
+    if (this.#lanes.enter(entry) || entry.isSkipped) this.#stirred = true;
   }
 
   offer(waiter: Waiter, offer: Offer): void {
     const entry = this.#waiting(waiter);
     this.#leave(entry);
-    this.#deadlines.delete("waiter", entry);
     waiter.status = "offered";
     waiter.offer = offer;
-    this.#expect(entry);
+    this.#expect(entry, offer);
   }
 
   /** A waiting or an offered one ends as `status`. */
   finish(waiter: Waiter, status: WaiterStatus, at: number): void {
     const entry = this.#active(waiter);
     if (status === "waiting" || status === "offered") fail(`${waiter.id} cannot end as ${status}`);
-    if (waiter.status === "waiting") {
-      this.#leave(entry);
-      this.#deadlines.delete("waiter", entry);
-    } else {
-      this.#deadlines.delete("offer", entry);
-    }
+    if (waiter.status === "waiting") this.#leave(entry);
+    else this.#deadlines.delete("offer", entry);
     this.#bySession.delete(waiter.session);
     waiter.status = status;
     waiter.offer = undefined;
@@ -177,7 +172,7 @@ export class Line {
     this.#settle();
     if (this.activeCount === 0) return Number.POSITIVE_INFINITY;
     if (this.#stirred && this.#waitingCount > 0) return Number.NEGATIVE_INFINITY;
-    return Math.min(closesAt, this.#deadlines.nextAt(), this.#presence.nextAt());
+    return Math.min(closesAt, this.#expiresAt(), this.#deadlines.nextAt(), this.#presence.nextAt());
   }
 
   /** Who is unseen for 60 s is passed over from now on, and claims nothing. */
@@ -191,16 +186,15 @@ export class Line {
   /** The earliest of what is due. It stays due until the waiter is finished. */
   due(at: number, closesAt: number): LineDue | undefined {
     this.#settle();
-    const endsAt = this.#deadlines.nextAt();
+    const lapsesAt = this.#deadlines.nextAt();
+    const expiresAt = this.#expiresAt();
     const absentAt = this.#presence.absentAt();
-    if (closesAt <= at && closesAt < endsAt && closesAt < absentAt) return this.#closing(closesAt);
-    if (endsAt <= at && endsAt <= absentAt) {
-      const next = this.#deadlines.next();
-      if (next === undefined) return undefined;
-      return { kind: next.kind === "offer" ? "offer" : "expired", waiter: next.id.waiter, at: next.at };
-    }
-    const oldest = this.#presence.oldest;
-    return oldest !== undefined && absentAt <= at ? { kind: "absent", waiter: oldest.waiter, at: absentAt } : undefined;
+    const earliest = Math.min(lapsesAt, expiresAt, absentAt, closesAt);
+    if (earliest > at) return undefined;
+    if (earliest === lapsesAt) return dueOf("offer", this.#deadlines.next()?.id, lapsesAt);
+    if (earliest === expiresAt) return dueOf("expired", this.#expiry.head, expiresAt);
+    if (earliest === absentAt) return dueOf("absent", this.#presence.oldest, absentAt);
+    return dueOf("closed", this.#expiry.head ?? this.#deadlines.next()?.id, closesAt);
   }
 
   // Serving.
@@ -230,11 +224,17 @@ export class Line {
     return this.#lanes.claimedBefore(waiter.place);
   }
 
-  nextOffer(policy: "strict" | "first_fit", room: Room): Serving | undefined {
+  nextOffer(
+    policy: "strict" | "first_fit",
+    room: Room,
+  ): { readonly waiter: Waiter; readonly seats: readonly number[] } | undefined {
     this.#settle();
     if (this.#lanes.claimed === 0) return undefined;
     this.#hopeless.judge(this.#lanes, room);
-    return nextServing(policy, this.#lanes, room);
+    const next = nextServing(policy, this.#lanes, room);
+    if (next === undefined) return undefined;
+    this.#found = next.entry;
+    return { waiter: next.entry.waiter, seats: next.seats };
   }
 
   /** Somebody who waits, skipped or not, and can never be seated. */
@@ -242,7 +242,9 @@ export class Line {
     this.#settle();
     if (this.#waitingCount === 0) return undefined;
     this.#hopeless.judge(this.#lanes, room);
-    return this.#hopeless.next();
+    const entry = this.#hopeless.next();
+    if (entry !== undefined) this.#found = entry;
+    return entry?.waiter;
   }
 
   /** 1 is the head; skipped ones keep their place and count. 0 when it does not wait. */
@@ -261,10 +263,8 @@ export class Line {
     return this.#pace.timeFor(this.#order.seatsThrough(entry), at);
   }
 
-  /** Anybody who is left when sales are over: waiting ones first. */
-  #closing(at: number): LineDue | undefined {
-    const entry = this.#presence.oldest ?? this.#deadlines.next()?.id;
-    return entry === undefined ? undefined : { kind: "closed", waiter: entry.waiter, at };
+  #expiresAt(): number {
+    return this.#expiry.head?.waiter.expiresAt ?? Number.POSITIVE_INFINITY;
   }
 
   #find(waiter: Waiter): Entry | undefined {
@@ -289,20 +289,20 @@ export class Line {
 
   #enter(entry: Entry): void {
     this.#order.append(entry);
+    this.#expiry.add(entry);
     if (this.#lanes.enter(entry)) this.#stirred = true;
   }
 
   #leave(entry: Entry): void {
     this.#waitingCount -= 1;
     this.#order.remove(entry);
+    this.#expiry.remove(entry);
     if (this.#lanes.leave(entry)) this.#stirred = true;
     this.#presence.leave(entry);
   }
 
-  #expect(entry: Entry): void {
-    const { offer } = entry.waiter;
-    if (offer === undefined) this.#deadlines.set("waiter", WAITER_TTL_MS, entry, deadlineOf(entry));
-    else this.#deadlines.set("offer", offer.lineMs, entry, deadlineOf(entry));
+  #expect(entry: Entry, offer: Offer): void {
+    this.#deadlines.set("offer", offer.lineMs, entry, deadlineOf(offer));
   }
 
   /** Puts everybody in order, where somebody came out of turn. */
@@ -310,16 +310,23 @@ export class Line {
     if (!this.#isOutOfOrder) return;
     this.#isOutOfOrder = false;
     this.#stirred = true;
-    const entries = [...this.#bySession.values()].sort(byPlace);
     this.#order = new Order();
     this.#lanes = new Lanes();
     this.#hopeless = new Hopeless();
-    for (const entry of entries) if (entry.waiter.status === "waiting") this.#enter(entry);
+    this.#expiry = new Expiry();
+    const entries = [...this.#bySession.values()];
+    for (const entry of entries.filter(({ waiter }) => waiter.status === "waiting").sort(byPlace)) this.#enter(entry);
     this.#deadlines = new Deadlines();
-    for (const entry of entries.sort((a, b) => deadlineOf(a) - deadlineOf(b))) this.#expect(entry);
+    const offers = entries.flatMap((entry) =>
+      entry.waiter.offer === undefined ? [] : ([[entry, entry.waiter.offer]] as const),
+    );
+    for (const [entry, offer] of offers.sort(([, a], [, b]) => deadlineOf(a) - deadlineOf(b)))
+      this.#expect(entry, offer);
   }
 }
 
-/** When the server acts: an offer's grace after what was shown. */
-const deadlineOf = ({ waiter }: Entry): number =>
-  waiter.offer === undefined ? waiter.expiresAt : waiter.offer.expiresAt + waiter.offer.graceMs;
+/** When the server ends an offer: the grace after what was shown. */
+const deadlineOf = (offer: Offer): number => offer.expiresAt + offer.graceMs;
+
+const dueOf = (kind: LineDue["kind"], entry: Entry | undefined, at: number): LineDue | undefined =>
+  entry && { kind, waiter: entry.waiter, at };

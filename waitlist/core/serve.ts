@@ -1,6 +1,7 @@
 // Whom the free seats go to. Neither policy looks at more than the heads of the lanes: behind a head that cannot be
 // seated nobody of its lane can, for they want the same.
 
+import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Waiter } from "./waiter.ts";
@@ -18,7 +19,7 @@ export interface Room {
 }
 
 export interface Serving {
-  readonly waiter: Waiter;
+  readonly entry: Entry;
   readonly seats: readonly number[];
 }
 
@@ -42,8 +43,8 @@ export function nextServing(policy: "strict" | "first_fit", lanes: Lanes, room: 
 }
 
 function seat(lane: Lane, open: number, room: Room): Serving | undefined {
-  if (lane.head === undefined || open === 0 || room.freeOf(open) < lane.quantity) return undefined;
-  const waiter = lane.head.waiter;
-  const seats = room.choose(waiter, open);
-  return seats === undefined ? undefined : { waiter, seats };
+  const entry = lane.head;
+  if (entry === undefined || open === 0 || room.freeOf(open) < lane.quantity) return undefined;
+  const seats = room.choose(entry.waiter, open);
+  return seats === undefined ? undefined : { entry, seats };
 }
