@@ -4,12 +4,13 @@
 // acknowledged booking must be there; what was under way is asked again with its key and must take effect once; the
 // audit must pass; Ctrl-C must leave no process.
 
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { smallCatalogue, smallShowId } from "../../demo/catalogue/small.ts";
 import { LoadConnection, once } from "../harness/http-client.ts";
 import { testFolder } from "../harness/postgres.ts";
+import { isAlive, treeOf } from "../harness/processes.ts";
 import { startProduct, usher } from "../harness/product.ts";
 
 const SHOWS = 20;
@@ -110,29 +111,6 @@ const send = (connection: LoadConnection, step: Step) =>
     `Authorization: Bearer ${step.session}\r\nX-Idempotency-Key: ${step.key}\r\n`,
     step.body,
   );
-
-/** Every descendant of a process, itself included, deepest last. */
-async function treeOf(root: number): Promise<number[]> {
-  const children = new Map<number, number[]>();
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
-  const tree = [root];
-  for (const pid of tree) tree.push(...(children.get(pid) ?? []));
-  return tree;
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 async function checkKnown(t: Test, url: string, clients: Clients): Promise<void> {
   const connection = await LoadConnection.open(url);
