@@ -211,3 +211,15 @@ t.test("lowered while it is skipped it keeps its place and stays skipped; hopele
   t.equal(line.nextOffer("strict", hall)?.waiter, first, "at its old place, in its new lane");
   t.equal(line.positionOf(second), 2);
 });
+
+t.test("who expires first leaves first, even where places say otherwise", async (t) => {
+  const expiries = [500, 300, 400, 100, 200];
+  const waiters = expiries.map((expiresAt, i) => aWaiter({ place: i + 1, expiresAt }));
+  const line = lineOf(...waiters);
+  const times: number[] = [];
+  for (let due = line.due(1_000, NEVER); due !== undefined; due = line.due(1_000, NEVER)) {
+    times.push(due.at);
+    line.finish(due.waiter, "expired", 1_000);
+  }
+  t.same(times, [100, 200, 300, 400, 500]);
+});
