@@ -13,15 +13,25 @@ type OperationOf = (dice: Dice, session: string, request: object) => Operation;
 const NOBODY = { waiterId: "show-1.none__________________" as WaiterId, session: "ann" as SessionId };
 const QUANTITIES = [5, 6, 8, 10];
 
+export interface WaitlistWorld {
+  readonly books: Auditor;
+  readonly sessions: readonly string[];
+  /** Nearly all parties want the same, so that many stand in one lane. */
+  readonly areAlike: boolean;
+  readonly operation: OperationOf;
+}
+
 export class WaitlistDraw {
   readonly #books: Auditor;
   readonly #operation: OperationOf;
   readonly #sessions: readonly string[];
+  readonly #areAlike: boolean;
   /** Others may want the same. */
   #lastSwap: readonly number[] = [];
 
-  constructor(books: Auditor, sessions: readonly string[], operation: OperationOf) {
+  constructor({ books, sessions, areAlike, operation }: WaitlistWorld) {
     this.#books = books;
+    this.#areAlike = areAlike;
     this.#sessions = sessions;
     this.#operation = operation;
   }
@@ -44,12 +54,17 @@ export class WaitlistDraw {
     const able = this.#sessions.filter((name) => this.#books.seatsOf(name as SessionId) < 8);
     const session = dice.pick(able.length === 0 || dice.once(4) ? this.#sessions : able) as SessionId;
     const categories = [...this.#books.hall.categories.keys()];
+    if (this.#areAlike && !dice.once(6)) {
+      const wish = { quantity: 2, categories, accessible: false, contiguous: false };
+      const request = { kind: "JoinWaitlist", session, ...wish } as const;
+      return { ...request, operation: this.#operation(dice, session, request) };
+    }
     const first = dice.below(categories.length);
     const request = {
       kind: "JoinWaitlist",
       session,
-      quantity: dice.once(4) ? dice.pick(QUANTITIES) : 1 + dice.below(4),
-      categories: dice.pick([categories, [first], categories.filter((category) => category !== first)]),
+      quantity: dice.once(3) ? dice.pick(QUANTITIES) : 1 + dice.below(4),
+      categories: dice.pick([[first], categories, [first], categories.filter((category) => category !== first)]),
       accessible: dice.once(3),
       contiguous: dice.once(3),
     } as const;
@@ -90,13 +105,31 @@ export class WaitlistDraw {
   }
 
   accept(dice: Dice): ShowCommand {
-    const about = this.#about(dice, "offered");
+    // Seldom is there somebody who could swap for what others before it wait for.
+    const rival = this.#books.line
+      .active()
+      .find((party) => party.offer !== undefined && this.#claimed(party).length > 0);
+    const about =
+      rival !== undefined && dice.once(2)
+        ? { session: rival.session, waiterId: rival.id }
+        : this.#about(dice, "offered");
     if (about === undefined) return this.join(dice);
     const party = this.#books.line.get(about.waiterId);
     const seats = party === undefined ? undefined : this.#swap(dice, party);
     this.#lastSwap = seats ?? this.#lastSwap;
     const request = { kind: "AcceptOffer", ...about, seats } as const;
     return { ...request, operation: this.#operation(dice, about.session, request) };
+  }
+
+  /** Free seats that it accepts and that somebody before it claims. */
+  #claimed(party: Party): number[] {
+    const { categories } = party;
+    return this.#books.seatsWhere(
+      (seat) =>
+        this.#books.statusOf(seat) === 0 &&
+        categories.includes(this.#books.hall.category[seat] as number) &&
+        this.#books.line.claims(seat, party),
+    );
   }
 
   /** Mostly about one in this state, else about any of the latest; mostly by its own session. */
@@ -116,9 +149,10 @@ export class WaitlistDraw {
     const others = [...this.#books.hall.category.keys()].filter((seat) => !own.includes(seat));
     const accepted = others.filter((seat) => party.categories.includes(this.#books.hall.category[seat] as number));
     const free = accepted.filter((seat) => this.#books.statusOf(seat) === 0);
-    const claimed = free.filter((seat) => this.#books.line.claims(seat, party));
+    const claimed = this.#claimed(party);
     const from = (seats: readonly number[]): number => seats[dice.below(Math.max(1, seats.length))] ?? others[0] ?? 0;
-    switch (dice.below(12)) {
+    if (claimed.length > 0 && dice.once(2)) return [...own.slice(1), from(claimed)];
+    switch (dice.below(10)) {
       case 4:
         return own.toReversed();
       case 5:
@@ -127,9 +161,6 @@ export class WaitlistDraw {
         return [...own.slice(1), from(accepted)];
       case 7:
         return [...own.slice(1), from(free)];
-      case 10:
-      case 11:
-        return [...own.slice(1), from(claimed.length > 0 ? claimed : free)];
       case 8:
         return dice.once(3) && own.length > 1 ? own.slice(1) : [...free, ...own].slice(0, own.length);
       case 9:

@@ -1,6 +1,6 @@
 // Random lives of a show: whatever is asked of it, by whom, in whatever order, with clocks that go back, keys used
 // again, rows gone cold and owners that change, the rules of the house hold after every turn.
-// Method: see scenario.ts (what is drawn), auditor.ts and verdict.ts (what is checked).
+// Method: see scenario.ts (what is drawn), auditor.ts, line-auditor.ts and verdict.ts (what is checked).
 
 import fc from "fast-check";
 import t from "tap";
@@ -11,7 +11,7 @@ const numbers = (length: number) => fc.array(fc.nat(997), { minLength: length, m
 
 t.test("the rules hold in every life", async (t) => {
   const property = fc.property(
-    numbers(6),
+    numbers(NUMBERS_PER_STEP),
     fc.array(numbers(NUMBERS_PER_STEP), { maxLength: 120, size: "max" }),
     (setup, steps) => {
       const scenario = new Scenario(setup);

@@ -90,7 +90,12 @@ export class Scenario {
     this.#keys = dice.pick([60_000, 60_000, 60, 60_000]);
     this.#rig = new Rig("show-1" as ShowId, hall, terms, OPENED_AT);
     this.#auditor = new Auditor(hall, terms, OPENED_AT);
-    this.#waitlist = new WaitlistDraw(this.#auditor, SESSIONS, (...about) => this.#operation(...about));
+    this.#waitlist = new WaitlistDraw({
+      books: this.#auditor,
+      sessions: SESSIONS,
+      areAlike: dice.once(3),
+      operation: (...about) => this.#operation(...about),
+    });
   }
 
   /** Takes one step; answers what is wrong after it. */

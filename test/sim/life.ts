@@ -20,10 +20,19 @@ export function live(seed: number): Life {
   const draw = (): number[] => Array.from({ length: NUMBERS_PER_STEP }, () => random.below(NUMBERS_MAX));
   const scenario = new Scenario(draw());
   for (let step = 0; step < STEPS; step += 1) {
-    const wrong = scenario.step(draw());
+    const wrong = stepOf(scenario, draw());
     if (wrong.length > 0)
       return { turns: step, failure: `step ${step}: ${wrong.join("; ")}`, outcomes: scenario.outcomes };
   }
   const wrong = scenario.finish();
   return { turns: STEPS, failure: wrong.length > 0 ? wrong.join("; ") : undefined, outcomes: scenario.outcomes };
+}
+
+/** A core that fails its own assertions is wrong too, and the seed is to be known. */
+function stepOf(scenario: Scenario, numbers: readonly number[]): string[] {
+  try {
+    return scenario.step(numbers);
+  } catch (error) {
+    return [error instanceof Error ? `${error.message}\n${error.stack}` : String(error)];
+  }
 }
