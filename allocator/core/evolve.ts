@@ -8,9 +8,9 @@ import { type BookingStatus, SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } fro
 import type { BookingConfirmed, HoldPlaced, PaymentBegun, ShowEvent } from "./event.ts";
 import {
   type Booking,
+  type BookingEntry,
   enlist,
   isLive,
-  leaveLine,
   type Payment,
   type ShowState,
   setSeat,
@@ -49,12 +49,12 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
     case "PaymentAbandoned":
       return abandon(state, known(state, event.id));
     case "PaymentCaptured":
-      return setPayment(known(state, event.id), { state: "captured" });
+      return setPayment(known(state, event.id).value, { state: "captured" });
     case "PaymentVoided":
-      return setPayment(known(state, event.id), { state: "voided" });
+      return setPayment(known(state, event.id).value, { state: "voided" });
     case "BookingCancelled":
       if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, at, event.id);
-      return cancel(state, known(state, event.id), event.reason);
+      return cancel(state, known(state, event.id).value, event.reason);
     case "SeatsBlocked":
       remember(state, event.operation, event.requestHash, at, event.seats);
       for (const seat of event.seats) moveSeat(state, seat, SEAT_FREE, SEAT_BLOCKED);
@@ -70,11 +70,11 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
   }
 }
 
-function known(state: ShowState, id: BookingId): Booking {
-  const booking = state.bookings.get(id);
-  if (booking === undefined) fail(`show ${state.showId}: event about an unknown booking ${id}`);
-  booking.version = state.seq;
-  return booking;
+function known(state: ShowState, id: BookingId): BookingEntry {
+  const entry = state.bookings.entryOf(id);
+  if (entry === undefined) fail(`show ${state.showId}: event about an unknown booking ${id}`);
+  entry.value.version = state.seq;
+  return entry;
 }
 
 function moveSeat(state: ShowState, seat: number, from: number, to: number): void {
@@ -119,40 +119,45 @@ function placeHold(state: ShowState, event: HoldPlaced, at: number): void {
 
 function extendHold(
   state: ShowState,
-  booking: Booking,
+  entry: BookingEntry,
   event: { expiresAt: number; lineMs: number; operation: OperationId; requestHash: number },
   at: number,
 ): void {
+  const booking = entry.value;
   if (booking.status !== "held" || booking.extended) fail(`booking ${booking.id} cannot be extended`);
-  leaveLine(state, booking);
+  state.deadlines.leave(entry);
   booking.extended = true;
   booking.expiresAt = event.expiresAt;
   booking.lineMs = event.lineMs;
-  standInLine(state, booking);
+  standInLine(state, entry);
   remember(state, event.operation, event.requestHash, at, booking.id);
 }
 
 /** Ends a live booking and frees its seats. */
-function finish(state: ShowState, booking: Booking, status: BookingStatus, reason: string | undefined): void {
-  delist(state, booking);
+function finish(state: ShowState, entry: BookingEntry, status: BookingStatus, reason: string | undefined): void {
+  const booking = entry.value;
+  delist(state, entry);
   for (const seat of booking.seats) moveSeat(state, seat, SEAT_HELD, SEAT_FREE);
   booking.status = status;
   booking.reason = reason;
 }
 
 /** Out of the live ones: its deadline and its session's seats. */
-function delist(state: ShowState, booking: Booking): void {
+function delist(state: ShowState, entry: BookingEntry): void {
+  const booking = entry.value;
   if (!isLive(booking)) fail(`booking ${booking.id} is ${booking.status}`);
-  leaveLine(state, booking);
-  const seats = (state.sessionSeats.get(booking.session) ?? 0) - booking.seats.length;
-  if (seats < 0) fail(`session of ${booking.id} has ${seats} seats`);
+  state.deadlines.leave(entry);
+  const session = state.sessionSeats.entryOf(booking.session);
+  const seats = (session?.value ?? 0) - booking.seats.length;
+  if (session === undefined || seats < 0) fail(`session of ${booking.id} has ${seats} seats`);
   if (seats === 0) state.sessionSeats.delete(booking.session);
-  else state.sessionSeats.set(booking.session, seats);
+  else session.value = seats;
 }
 
-function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun, at: number): void {
+function beginPayment(state: ShowState, entry: BookingEntry, event: PaymentBegun, at: number): void {
+  const booking = entry.value;
   if (booking.status !== "held") fail(`payment begun for ${booking.id}, ${booking.status}`);
-  leaveLine(state, booking);
+  state.deadlines.leave(entry);
   booking.status = "paying";
   booking.contactEmail = event.contactEmail ?? booking.contactEmail;
   booking.payment = {
@@ -164,13 +169,14 @@ function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun, a
     operation: event.operation,
     requestHash: event.requestHash,
   };
-  standInLine(state, booking);
+  standInLine(state, entry);
   remember(state, event.operation, event.requestHash, at, booking.id);
 }
 
-function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at: number): void {
+function confirm(state: ShowState, entry: BookingEntry, event: BookingConfirmed, at: number): void {
+  const booking = entry.value;
   if (isLive(booking)) {
-    delist(state, booking);
+    delist(state, entry);
     for (const seat of booking.seats) moveSeat(state, seat, SEAT_HELD, SEAT_SOLD);
   } else {
     // A success that came after its release, with nobody in the way.
@@ -201,21 +207,23 @@ function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at
   }
 }
 
-function decline(state: ShowState, booking: Booking, reason: string, released: boolean): void {
+function decline(state: ShowState, entry: BookingEntry, reason: string, released: boolean): void {
+  const booking = entry.value;
   if (booking.status !== "paying") fail(`payment declined for ${booking.id}, ${booking.status}`);
   if (released) {
-    finish(state, booking, "declined", reason);
+    finish(state, entry, "declined", reason);
   } else {
-    leaveLine(state, booking);
+    state.deadlines.leave(entry);
     booking.status = "held";
-    standInLine(state, booking);
+    standInLine(state, entry);
   }
   setPayment(booking, { state: "declined", reason });
 }
 
-function abandon(state: ShowState, booking: Booking): void {
+function abandon(state: ShowState, entry: BookingEntry): void {
+  const booking = entry.value;
   if (booking.status !== "paying") fail(`payment abandoned for ${booking.id}, ${booking.status}`);
-  finish(state, booking, "released", "payment_unknown");
+  finish(state, entry, "released", "payment_unknown");
   setPayment(booking, { state: "voiding" });
 }
 

@@ -6,6 +6,7 @@
 // S4: `keys` knows the fingerprint of every hold's operation and of every other one of the last day, cold ones too; it
 //     may know too many, never too few: an operation it does not know is new, and needs no look-up.
 
+import { DeadlineLines } from "../../shared/kernel/deadline-lines.ts";
 import {
   type BookingId,
   bookingIdOf,
@@ -14,6 +15,7 @@ import {
   type SessionId,
   type ShowId,
 } from "../../shared/kernel/ids.ts";
+import { type Entry, LinkedHashMap } from "../../shared/kernel/linked-hash-map.ts";
 import {
   type BookingStatus,
   type BookingView,
@@ -22,7 +24,6 @@ import {
   SEAT_HELD,
 } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
-import { Deadlines } from "./deadlines.ts";
 import type { Hall } from "./hall.ts";
 import { KeyIndex } from "./key-index.ts";
 
@@ -76,6 +77,11 @@ export interface OperationRecord {
   readonly subject: BookingId | readonly number[];
 }
 
+export type DeadlineKind = "hold" | "extended" | "paying";
+
+/** A booking as it stands in `bookings` and, while it is live, in a line of `deadlines`. */
+export type BookingEntry = Entry<BookingId, Booking>;
+
 export interface ShowState {
   readonly showId: ShowId;
   readonly hall: Hall;
@@ -88,12 +94,13 @@ export interface ShowState {
   readonly seats: Uint8Array;
   readonly free: number[];
   readonly held: number[];
-  readonly bookings: Map<BookingId, Booking>;
-  readonly operations: Map<OperationId, OperationRecord>;
+  readonly bookings: LinkedHashMap<BookingId, Booking>;
+  readonly operations: LinkedHashMap<OperationId, OperationRecord>;
   readonly keys: KeyIndex;
   /** Seats each session has in live bookings. */
-  readonly sessionSeats: Map<SessionId, number>;
-  readonly deadlines: Deadlines<BookingId>;
+  readonly sessionSeats: LinkedHashMap<SessionId, number>;
+  /** Of the live ones in `bookings`. */
+  readonly deadlines: DeadlineLines<DeadlineKind, BookingId, Booking>;
 }
 
 export const seatClass = (hall: Hall, seat: number): number =>
@@ -114,11 +121,11 @@ export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState
     seats: new Uint8Array(hall.seatCount),
     free,
     held: free.map(() => 0),
-    bookings: new Map(),
-    operations: new Map(),
+    bookings: new LinkedHashMap(),
+    operations: new LinkedHashMap(),
     keys: new KeyIndex(),
-    sessionSeats: new Map(),
-    deadlines: new Deadlines(),
+    sessionSeats: new LinkedHashMap(),
+    deadlines: new DeadlineLines(),
   };
 }
 
@@ -149,25 +156,23 @@ export const deadlineOf = (booking: Booking): number =>
 
 /** Puts a loaded or new booking where it belongs: known by its key, a live one with its deadline and session's seats. */
 export function enlist(state: ShowState, booking: Booking): void {
-  state.bookings.set(booking.id, booking);
+  const entry = state.bookings.set(booking.id, booking);
   state.keys.addHold(operationOf(booking.id));
   if (!isLive(booking)) return;
-  const seats = state.sessionSeats.get(booking.session) ?? 0;
-  state.sessionSeats.set(booking.session, seats + booking.seats.length);
-  standInLine(state, booking);
+  const session = state.sessionSeats.entryOf(booking.session);
+  if (session === undefined) state.sessionSeats.set(booking.session, booking.seats.length);
+  else session.value += booking.seats.length;
+  standInLine(state, entry);
 }
 
 /** Puts a live booking into the line its status calls for. */
-export function standInLine(state: ShowState, booking: Booking): void {
+export function standInLine({ deadlines }: ShowState, entry: BookingEntry): void {
+  const booking = entry.value;
   if (booking.status === "paying" && booking.payment !== undefined) {
-    state.deadlines.set("paying", booking.payment.lineMs, booking.id, booking.payment.deadlineAt);
+    deadlines.stand("paying", booking.payment.lineMs, entry, booking.payment.deadlineAt);
   } else {
-    state.deadlines.set(booking.extended ? "extended" : "hold", booking.lineMs, booking.id, deadlineOf(booking));
+    deadlines.stand(booking.extended ? "extended" : "hold", booking.lineMs, entry, deadlineOf(booking));
   }
-}
-
-export function leaveLine(state: ShowState, booking: Booking): void {
-  state.deadlines.delete(booking.status === "paying" ? "paying" : booking.extended ? "extended" : "hold", booking.id);
 }
 
 /** The booking an operation made, were it a hold's. */

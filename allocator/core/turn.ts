@@ -21,30 +21,29 @@ export interface Turn {
   readonly decision: Decision;
 }
 
+const NOTHING: readonly ShowEvent[] = [];
+
 /** Applies `command` to `state`. The caller commits `events` before anybody hears of the decision. */
 export function takeTurn(state: ShowState, command: ShowCommand, context: TurnContext): Turn {
   const at = Math.max(context.now, state.lastAt);
   const seq = state.seq + 1;
-  const events: ShowEvent[] = [];
-  if (command.kind !== "MoveDeadlines" && state.deadlines.nextAt() <= at) settleDue(state, seq, at, events);
+  const isDue = state.deadlines.nextAt() <= at && command.kind !== "MoveDeadlines";
+  const ended = isDue ? settleDue(state, seq, at) : NOTHING;
   const decision = decide(state, command, at === context.now ? context : { ...context, now: at });
-  if (decision.kind === "accept") {
-    for (const event of decision.events) apply(state, event, seq, at, events);
-  }
+  const decided = decision.kind === "accept" ? decision.events : NOTHING;
+  for (const event of decided) evolve(state, event, seq, at);
   // The waitlist's place: whoever waits is served here from the seats the lines above freed, in this same commit.
-  return { at, seq, events, decision };
-}
-
-function apply(state: ShowState, event: ShowEvent, seq: number, at: number, events: ShowEvent[]): void {
-  evolve(state, event, seq, at);
-  events.push(event);
+  return { at, seq, events: ended.length === 0 ? decided : [...ended, ...decided], decision };
 }
 
 /** Ends everything whose deadline is not after `at`, earliest first. */
-function settleDue(state: ShowState, seq: number, at: number, events: ShowEvent[]): void {
+function settleDue(state: ShowState, seq: number, at: number): ShowEvent[] {
+  const events: ShowEvent[] = [];
   for (let due = state.deadlines.next(); due !== undefined && due.at <= at; due = state.deadlines.next()) {
     const event: ShowEvent =
       due.kind === "paying" ? { kind: "PaymentAbandoned", id: due.id } : { kind: "HoldExpired", id: due.id };
-    apply(state, event, seq, at, events);
+    evolve(state, event, seq, at);
+    events.push(event);
   }
+  return events;
 }
