@@ -7,14 +7,7 @@
 //     may know too many, never too few: an operation it does not know is new, and needs no look-up.
 
 import { DeadlineLines } from "../../shared/kernel/deadline-lines.ts";
-import {
-  type BookingId,
-  bookingIdOf,
-  type OperationId,
-  operationOf,
-  type SessionId,
-  type ShowId,
-} from "../../shared/kernel/ids.ts";
+import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
 import { type Entry, LinkedHashMap } from "../../shared/kernel/linked-hash-map.ts";
 import {
   type BookingStatus,
@@ -157,7 +150,7 @@ export const deadlineOf = (booking: Booking): number =>
 /** Puts a loaded or new booking where it belongs: known by its key, a live one with its deadline and session's seats. */
 export function enlist(state: ShowState, booking: Booking): void {
   const entry = state.bookings.set(booking.id, booking);
-  state.keys.addHold(operationOf(booking.id));
+  state.keys.addHold(booking.id);
   if (!isLive(booking)) return;
   const session = state.sessionSeats.entryOf(booking.session);
   if (session === undefined) state.sessionSeats.set(booking.session, booking.seats.length);

@@ -80,7 +80,8 @@ export class DeadlineLines<Kind extends string, Id extends string, Value> {
 
   /** Moves every deadline by the same time; the order stays. */
   moveAll(byMs: number): void {
-    for (const { head } of this.#lines) for (let entry = head; entry !== undefined; entry = entry.next) entry.at += byMs;
+    for (const { head } of this.#lines)
+      for (let entry = head; entry !== undefined; entry = entry.next) entry.at += byMs;
     this.#nextAt += byMs;
   }
 

@@ -33,7 +33,7 @@ export interface Line<Id extends string, Value> {
 }
 
 const SLOTS_MIN = 8;
-const HASHED_CHARACTERS = 6;
+const HASHED_CHARACTERS = 4;
 const EMPTY = -1;
 
 /** 30 bits. */

@@ -7,7 +7,7 @@ import type { SettlePayment, ShowCommand } from "../../allocator/core/command.ts
 import type { Rules } from "../../allocator/core/decision.ts";
 import type { Hall } from "../../allocator/core/hall.ts";
 import { violations } from "../../allocator/core/invariants.ts";
-import type { ShowState } from "../../allocator/core/state.ts";
+import type { Booking, ShowState } from "../../allocator/core/state.ts";
 import type { BookingId, OperationId, SessionId, ShowId } from "../../shared/kernel/ids.ts";
 import type { Operation } from "../../shared/protocol/command.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
@@ -156,7 +156,7 @@ export class Scenario {
 
   /** Replays the whole log: it must lead to what tables and memory together say. */
   finish(): string[] {
-    const image = (state: ShowState, bookings = state.bookings) => {
+    const image = (state: ShowState, bookings: { values(): Iterable<Booking> } = state.bookings) => {
       const { deadlines, operations: _, ...rest } = imageOf({ ...state, bookings });
       deadlines.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
       return JSON.stringify({ ...rest, deadlines });
