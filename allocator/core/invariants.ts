@@ -4,7 +4,7 @@ import { SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/prot
 import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
 import { deadlineOf, isLive, type ShowState, seatClass } from "./state.ts";
 
-/** What is wrong with the state, one sentence each; empty when every invariant of state.ts and deadlines.ts holds. */
+/** What is wrong with the state, one sentence each; empty when every invariant of state.ts and deadline-lines.ts holds. */
 export function violations(state: ShowState): string[] {
   return [
     ...seatViolations(state),

@@ -5,6 +5,10 @@
 //     committed; the others are cold: in the table only. Likewise `operations`.
 // S4: `keys` knows the fingerprint of every hold's operation and of every other one of the last day, cold ones too; it
 //     may know too many, never too few: an operation it does not know is new, and needs no look-up.
+// S5: `bookings` is a linked hash map: its entries are what stands in the lines of `deadlines`, a live one in exactly
+//     one, any other in none. A booking is taken out of its line before it is taken out of `bookings`.
+// How it lies in memory decides how fast a turn is: among a thousand shows most of it waits for memory. So one table
+// finds a booking and its place in line, and nothing is built anew when the last hold goes and the next one comes.
 
 import { DeadlineLines } from "../../shared/kernel/deadline-lines.ts";
 import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";

@@ -1,4 +1,4 @@
-// Deadlines against a naive model: a list of (kind, id, at).
+// Deadlines (and the lines under them) against a naive model: a list of (kind, id, at).
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
