@@ -16,7 +16,7 @@ export interface Due<Kind, Id> {
   readonly at: number;
 }
 
-export class DeadlineLines<Kind extends string, Id extends string, Value> {
+export class DeadlineLines<Kind extends string, Id, Value> {
   // Few lines (one each, as a rule): a linear walk beats any index.
   #lines: Line<Id, Value>[] = [];
   // Kept, since every turn asks for it first: walking to each line's head would be a cache miss a step.

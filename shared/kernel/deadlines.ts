@@ -1,12 +1,12 @@
-// Deadlines by id, for those whose ids stand in no linked hash map of their own, or in lines of several kinds at once.
+// Deadlines by id, whatever an id is, for those that stand in no linked hash map or in lines of several kinds at once.
 // What D1 to D3 say of entries (deadline-lines.ts) is true of a kind's ids here.
 
 import { DeadlineLines, type Due } from "./deadline-lines.ts";
-import { LinkedHashMap } from "./linked-hash-map.ts";
+import { Entry } from "./linked-hash-map.ts";
 
-export class Deadlines<Kind extends string, Id extends string> {
+export class Deadlines<Kind extends string, Id> {
   readonly #lines = new DeadlineLines<Kind, Id, undefined>();
-  readonly #entries = new Map<Kind, LinkedHashMap<Id, undefined>>();
+  readonly #entries = new Map<Kind, Map<Id, Entry<Id, undefined>>>();
 
   get size(): number {
     return this.#lines.size;
@@ -16,15 +16,20 @@ export class Deadlines<Kind extends string, Id extends string> {
   set(kind: Kind, lineMs: number, id: Id, at: number): void {
     let entries = this.#entries.get(kind);
     if (entries === undefined) {
-      entries = new LinkedHashMap();
+      entries = new Map();
       this.#entries.set(kind, entries);
     }
-    this.#lines.stand(kind, lineMs, entries.entryOf(id) ?? entries.set(id, undefined), at);
+    let entry = entries.get(id);
+    if (entry === undefined) {
+      entry = new Entry(id, undefined);
+      entries.set(id, entry);
+    }
+    this.#lines.stand(kind, lineMs, entry, at);
   }
 
   delete(kind: Kind, id: Id): void {
     const entries = this.#entries.get(kind);
-    const entry = entries?.entryOf(id);
+    const entry = entries?.get(id);
     if (entries === undefined || entry === undefined) return;
     this.#lines.leave(entry);
     entries.delete(id);

@@ -10,7 +10,7 @@
 // M3: an entry is the same object from `set` to `delete`, so that its neighbours in line can point to it.
 
 /** What the map has of an id. Its place in a line is written by `DeadlineLines` alone. */
-export class Entry<Id extends string, Value> {
+export class Entry<Id, Value> {
   readonly id: Id;
   value: Value;
   /** Absent while it stands in none. */
@@ -26,7 +26,7 @@ export class Entry<Id extends string, Value> {
 }
 
 /** Entries in the order of their `at`. */
-export interface Line<Id extends string, Value> {
+export interface Line<Id, Value> {
   readonly kind: string;
   readonly lineMs: number;
   size: number;
