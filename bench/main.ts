@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   bookings: () => import("./bookings.ts"),
   core: () => import("./core.ts"),
   rush: () => import("./rush.ts"),
+  waitlist: () => import("./waitlist.ts"),
 };
 
 async function main(): Promise<number> {

@@ -7,6 +7,7 @@ import { startProduct, usher } from "../test/harness/product.ts";
 
 export interface BenchProduct {
   readonly url: string;
+  readonly pid: number;
   adminToken(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -19,6 +20,7 @@ export async function startBenchProduct(environment: Record<string, string>): Pr
   const product = await startProduct(scope, dataDir, { flags: ["--no-demo"], env: environment });
   return {
     url: product.url,
+    pid: product.child.pid ?? Number.NaN,
     async adminToken() {
       const { stdout, stderr } = await usher(scope, ["token", "--scope", "admin", "--data", dataDir]).ended;
       const token = stdout.trim().split("\n").at(-1);

@@ -1,23 +1,36 @@
 // An allocator for the gateway's tests: a port of the real interface over plain maps, with one seat map a show, real
 // versions and updates, and a way to answer anything else. No deadlines, no durability, no rules beyond free seats.
 
-import type { BookingId, OperationId, ShowId } from "../shared/kernel/ids.ts";
+import type { BookingId, OperationId, ShowId, WaiterId } from "../shared/kernel/ids.ts";
 import { bookingIdOf } from "../shared/kernel/ids.ts";
 import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
-import type { Command, Operation, SeatChoice } from "../shared/protocol/command.ts";
+import type { AcceptOffer, Command, Operation, PlaceHold, SeatChoice } from "../shared/protocol/command.ts";
 import type { Layout } from "../shared/protocol/layout.ts";
 import { categoriesOf } from "../shared/protocol/layout.ts";
-import type { BookingStatus, BookingView, LogEntry, Refusal, Reply, ShowUpdate } from "../shared/protocol/reply.ts";
+import type {
+  BookingStatus,
+  BookingView,
+  LogEntry,
+  Refusal,
+  Reply,
+  ShowUpdate,
+  WaiterStatus,
+  WaiterView,
+} from "../shared/protocol/reply.ts";
+import { changeLine, endWaiter, isLineCommand, type LineShow, offerTo, presentOf } from "./fake-line.ts";
 import type { HallSeats, ShowLookup, ShowSeats } from "./show-lookup.ts";
 
 const HOLD_MS = 300_000;
 const SEAT_PRICE = 1_200;
 
-interface FakeShow {
+export interface FakeShow {
+  readonly showId: ShowId;
   epoch: number;
   version: number;
   readonly seats: number[];
   readonly bookings: Map<BookingId, BookingView>;
+  /** In the order of joining. */
+  readonly line: Map<WaiterId, WaiterView>;
   readonly operations: Map<OperationId, { readonly requestHash: number; readonly reply: Reply }>;
   readonly log: LogEntry[];
 }
@@ -63,7 +76,8 @@ export class FakeAllocator implements AllocatorPort {
     const known = this.#shows.get(showId);
     if (known !== undefined) return known;
     const seats = new Array<number>(this.#seatCount).fill(0);
-    const show = { epoch: 1, version: 0, seats, bookings: new Map(), operations: new Map(), log: [] };
+    const records = { bookings: new Map(), line: new Map(), operations: new Map(), log: [] };
+    const show: FakeShow = { showId, epoch: 1, version: 0, seats, ...records };
     this.#shows.set(showId, show);
     return show;
   }
@@ -81,6 +95,12 @@ export class FakeAllocator implements AllocatorPort {
           ? { kind: "booking", booking, replayed: false }
           : refused({ code: "not_found" });
       }
+      case "ReadWaiter": {
+        const waiter = presentOf(show, command.waiterId);
+        return waiter?.session === command.session
+          ? { kind: "waiter", waiter, replayed: false }
+          : refused({ code: "not_found" });
+      }
       case "ReadLog": {
         const entries = show.log.filter((entry) => entry.seq > command.after).slice(0, command.limit);
         return { kind: "log", entries };
@@ -96,7 +116,9 @@ export class FakeAllocator implements AllocatorPort {
     const done = show.operations.get(operation.id);
     if (done !== undefined) {
       if (done.requestHash !== operation.requestHash) return refused({ code: "idempotency_key_reused" });
-      return done.reply.kind === "booking" ? { ...done.reply, replayed: true } : done.reply;
+      if (done.reply.kind === "booking") return { ...done.reply, replayed: true };
+      if (done.reply.kind !== "waiter") return done.reply;
+      return { kind: "waiter", waiter: presentOf(show, done.reply.waiter.id) ?? done.reply.waiter, replayed: true };
     }
     const reply = change();
     if (reply.kind !== "refused") show.operations.set(operation.id, { requestHash: operation.requestHash, reply });
@@ -104,7 +126,8 @@ export class FakeAllocator implements AllocatorPort {
   }
 
   #change(showId: ShowId, show: FakeShow, command: Extract<Command, { operation: Operation }>): Reply {
-    if (command.kind === "PlaceHold") return this.#place(showId, show, command);
+    if (isLineCommand(command)) return changeLine(this.#lineOf(show), command);
+    if (command.kind === "PlaceHold") return this.#place(show, command);
     if (command.kind === "BlockSeats" || command.kind === "UnblockSeats") {
       const state = command.kind === "BlockSeats" ? 3 : 0;
       const taken = command.seats.filter((seat) => show.seats[seat] === 1 || show.seats[seat] === 2);
@@ -125,15 +148,20 @@ export class FakeAllocator implements AllocatorPort {
     return this.settle(showId, booking.id, { status });
   }
 
-  #place(showId: ShowId, show: FakeShow, command: Extract<Command, { kind: "PlaceHold" }>): Reply {
+  #place(show: FakeShow, command: PlaceHold): Reply {
     const seats = choose(show, command.choice);
     const taken = seats.filter((seat) => show.seats[seat] !== 0);
     if (taken.length > 0) return refused({ code: "seats_taken", seats: taken, free: freeOf(show) });
+    return { kind: "booking", booking: this.#hold(show, command, seats), replayed: false };
+  }
+
+  #hold(show: FakeShow, { session, operation }: PlaceHold | AcceptOffer, seats: readonly number[]): BookingView {
+    const { showId } = show;
     const createdAt = this.#now();
     const booking: BookingView = {
-      id: bookingIdOf(showId, command.operation.id),
+      id: bookingIdOf(showId, operation.id),
       showId,
-      session: command.session,
+      session,
       status: "held",
       version: show.version + 1,
       seats,
@@ -148,7 +176,26 @@ export class FakeAllocator implements AllocatorPort {
     const changes = seats.map((seat) => [seat, 1] as const);
     const event = { kind: "HoldPlaced", id: booking.id, seats, expiresAt: booking.expiresAt, requestHash: 1 };
     this.#commit(showId, changes, [booking.id], event);
-    return { kind: "booking", booking, replayed: false };
+    return booking;
+  }
+
+  /** Gives a waiter an offer, whoever else waits. */
+  offer(showId: ShowId, id: WaiterId, seats: readonly number[]): Reply {
+    return offerTo(this.#lineOf(this.showOf(showId)), id, seats);
+  }
+
+  /** Ends a place in the line. */
+  endWaiter(showId: ShowId, id: WaiterId, status: WaiterStatus): Reply {
+    return endWaiter(this.#lineOf(this.showOf(showId)), id, status);
+  }
+
+  #lineOf(show: FakeShow): LineShow {
+    return {
+      show,
+      now: this.#now,
+      commit: (changes, touched, kind) => this.#commit(show.showId, changes, touched, { kind }),
+      hold: (command, seats) => this.#hold(show, command, seats),
+    };
   }
 
   /** What a turn does to a booking: its row, its seats, the update. */

@@ -3,10 +3,12 @@
 
 import fc from "fast-check";
 import t from "tap";
+import type { SessionId, WaiterId } from "../shared/kernel/ids.ts";
 import { type FakeGateway, fakeGateway, SHOW } from "./fake-gateway.ts";
 import { CONFIRM_REQUEST, LOCK_REQUEST, parseConfirmRequest, parseLockRequest } from "./routes/lock-request.ts";
 
 const ID = `${SHOW}.${"x".repeat(22)}`;
+const WAITER = `${SHOW}.${"w".repeat(22)}` as WaiterId;
 
 const seats = fc.oneof(
   fc.array(fc.constantFrom("A1", "A2", "B3", "Z9", "", "A1\0", "\ud800"), { maxLength: 12 }),
@@ -30,13 +32,28 @@ const almost = (fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<unk
     )
     .map(([known, other]) => ({ ...known, ...other }));
 
-const lockBody = almost({
+const lockFields = {
   showtime_id: fc.constantFrom(SHOW, "nothing", "a b"),
+  waiter_id: fc.constantFrom(WAITER, "nothing", "", "x".repeat(129)),
   seat_ids: seats,
   quantity: fc.oneof(fc.integer({ min: -1, max: 12 }), fc.double()),
   category: fc.constantFrom("premium", "balcony", "toString"),
   contiguous: fc.boolean(),
   accessible: fc.boolean(),
+};
+const { showtime_id, waiter_id, seat_ids, quantity, ...wishes } = lockFields;
+// Each of the three kinds of lock by itself, and all of them at once.
+const lockBody = fc.oneof(
+  almost({ showtime_id, seat_ids }),
+  almost({ showtime_id, quantity, ...wishes }),
+  almost({ showtime_id, waiter_id, seat_ids }),
+  almost(lockFields),
+);
+const joinBody = almost({
+  quantity: fc.oneof(fc.integer({ min: -1, max: 12 }), fc.double()),
+  categories: fc.array(fc.constantFrom("premium", "standard", "balcony", "", "__proto__"), { maxLength: 4 }),
+  accessible: fc.boolean(),
+  contiguous: fc.boolean(),
 });
 const confirmBody = almost({
   lock_id: fc.constantFrom(ID, "nothing", `${SHOW}.`),
@@ -44,17 +61,57 @@ const confirmBody = almost({
   contact: almost({ email: fc.constantFrom("ann@example.org", "ann", "a@b") }),
 });
 
-const routes: [method: string, path: string, body: fc.Arbitrary<unknown>][] = [
+/** A full show, and somebody who waits in its line or has an offer: as new before every request. */
+const inLine =
+  (status: "waiting" | "offered") =>
+  ({ allocator, time }: FakeGateway): void => {
+    const show = allocator.showOf(SHOW);
+    show.seats.fill(1);
+    show.line.clear();
+    const seats = [0, 10];
+    show.line.set(WAITER, {
+      id: WAITER,
+      showId: SHOW,
+      session: "root" as SessionId,
+      quantity: seats.length,
+      categories: [0, 1],
+      accessible: false,
+      contiguous: false,
+      status,
+      version: show.version,
+      position: 0,
+      estimatedWaitMs: undefined,
+      joinedAt: time.now(),
+      expiresAt: time.now() + 1,
+      offer: status === "offered" ? { seats, total: 2, currency: "USD", expiresAt: time.now() + 1 } : undefined,
+      holdId: undefined,
+    });
+  };
+const fullShow = ({ allocator }: FakeGateway): void => {
+  const show = allocator.showOf(SHOW);
+  show.seats.fill(1);
+  show.line.clear();
+};
+
+type Route = [method: string, path: string, body: fc.Arbitrary<unknown>, prepare?: (gateway: FakeGateway) => void];
+
+const routes: Route[] = [
   ["POST", "/v1/sessions", almost({})],
-  ["POST", "/v1/bookings/lock", lockBody],
+  ["POST", "/v1/bookings/lock", lockBody, inLine("offered")],
   ["POST", `/v1/bookings/lock/${ID}/extend`, almost({})],
   ["DELETE", `/v1/bookings/lock/${ID}`, almost({})],
   ["POST", "/v1/bookings/confirm", confirmBody],
+  ["POST", `/v1/shows/${SHOW}/waitlist`, joinBody, fullShow],
+  ["PATCH", `/v1/waitlist/${WAITER}`, almost({ quantity: fc.integer({ min: -1, max: 12 }) }), inLine("waiting")],
+  ["DELETE", `/v1/waitlist/${WAITER}`, almost({}), inLine("offered")],
+  ["POST", `/v1/waitlist/${WAITER}/offer/accept`, almost({ seat_ids: seats }), inLine("offered")],
+  ["POST", `/v1/waitlist/${WAITER}/offer/decline`, almost({}), inLine("offered")],
   ["POST", `/v1/admin/shows/${SHOW}/block`, almost({ seats })],
   ["POST", `/v1/admin/shows/${SHOW}/unblock`, almost({ seats })],
 ];
 
-async function check(gateway: FakeGateway, token: string, [method, path]: (typeof routes)[number], body: string) {
+async function check(gateway: FakeGateway, token: string, [method, path, , prepare]: Route, body: string) {
+  prepare?.(gateway);
   const before = gateway.allocator.showOf(SHOW).version;
   const response = await gateway.ask(method, path, { token, body });
   const text = await response.text();
@@ -91,9 +148,17 @@ t.test("whatever the path, query and key, never a 5xx", async (t) => {
   const part = fc.oneof(fc.constantFrom(SHOW, ID, "%00", "%ff", "..", "%2e%2e", "__proto__"), fc.webSegment());
   const path = fc
     .tuple(
-      fc.constantFrom("/v1/bookings/", "/v1/shows/", "/v1/bookings/lock/", "/v1/admin/shows/", "/docs/", "/"),
+      fc.constantFrom(
+        "/v1/bookings/",
+        "/v1/waitlist/",
+        "/v1/shows/",
+        "/v1/bookings/lock/",
+        "/v1/admin/shows/",
+        "/docs/",
+        "/",
+      ),
       part,
-      fc.constantFrom("", "/seatmap", "/extend", "/log", "/block"),
+      fc.constantFrom("", "/seatmap", "/waitlist", "/offer/accept", "/offer/decline", "/extend", "/log", "/block"),
       fc.oneof(
         fc.constant(""),
         fc.webQueryParameters().map((query) => `?${query}`),
@@ -115,7 +180,7 @@ t.test("whatever the path, query and key, never a 5xx", async (t) => {
 });
 
 t.test("the hand-written checks and the documented schemas give the same verdict", async (t) => {
-  const seen = { accepted: 0, refused: 0 };
+  const seen = { accepted: 0, refused: 0, offers: 0 };
   const compare = (body: unknown, byHand: boolean, bySchema: boolean) => {
     seen[byHand ? "accepted" : "refused"] += 1;
     if (byHand !== bySchema) throw new Error(`${byHand} by hand, ${bySchema} by schema: ${JSON.stringify(body)}`);
@@ -125,7 +190,9 @@ t.test("the hand-written checks and the documented schemas give the same verdict
   fc.assert(
     fc.property(anything(lockBody), (value) => {
       const body = parsed(value);
-      compare(body, "body" in parseLockRequest(body), LOCK_REQUEST.safeParse(body).success);
+      const byHand = parseLockRequest(body);
+      compare(body, "body" in byHand, LOCK_REQUEST.safeParse(body).success);
+      if ("body" in byHand && byHand.body.waiter_id !== undefined) seen.offers += 1;
     }),
     { numRuns: 5_000 },
   );
@@ -136,5 +203,5 @@ t.test("the hand-written checks and the documented schemas give the same verdict
     }),
     { numRuns: 5_000 },
   );
-  t.ok(seen.accepted > 100 && seen.refused > 1_000, JSON.stringify(seen));
+  t.ok(seen.accepted > 100 && seen.refused > 1_000 && seen.offers > 5, JSON.stringify(seen));
 });

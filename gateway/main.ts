@@ -4,6 +4,7 @@
 import type { Clock } from "../shared/platform/clock.ts";
 import type { Log } from "../shared/platform/log.ts";
 import type { Metrics } from "../shared/platform/metrics.ts";
+import { openFilesMax } from "../shared/platform/open-files.ts";
 import type { Pool } from "../shared/platform/postgres.ts";
 import type { Secrets } from "../shared/platform/secrets.ts";
 import type { Timers } from "../shared/platform/timers.ts";
@@ -25,6 +26,7 @@ import { lockEndpoints } from "./routes/locks.ts";
 import { seatMapEndpoints } from "./routes/seatmap.ts";
 import { serviceEndpoints } from "./routes/service.ts";
 import { sessionEndpoints } from "./routes/sessions.ts";
+import { waitlistEndpoints } from "./routes/waitlist.ts";
 import { SeatStreams } from "./seat-streams.ts";
 import { SeatViews } from "./seat-views.ts";
 import type { ShowLookup } from "./show-lookup.ts";
@@ -77,6 +79,7 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
       ...lockEndpoints(asking),
       confirmEndpoint(asking),
       ...bookingsEndpoints({ ...asking, pool, lot, clock }),
+      ...waitlistEndpoints({ ...asking, lot, clock }),
       ...adminSeatEndpoints(asking),
       ...serviceEndpoints({ readiness, metrics }),
       ...docsEndpoints(),
@@ -112,6 +115,21 @@ export interface RunningGateway {
   stop(): Promise<void>;
 }
 
+/** Files that are no connections of clients: the store's, logs, modules. */
+const FILES_BESIDE = 500;
+
+/** As many as may be open: one more than that would keep the store's connections from being opened too. */
+function connectionsFor(wanted: number, filesMax: number | undefined, log: Log): number {
+  const possible = (filesMax ?? Number.POSITIVE_INFINITY) - FILES_BESIDE;
+  if (possible >= wanted) return wanted;
+  const max = Math.max(1, possible);
+  log.info(
+    { connections_max: max, wanted, open_files_max: filesMax },
+    "fewer connections: raise the limit of open files",
+  );
+  return max;
+}
+
 export async function startGateway(options: StartGatewayOptions): Promise<RunningGateway> {
   const { config, timers, log } = options;
   const gateway = assembleGateway({ ...options, limits: config.limits });
@@ -120,7 +138,7 @@ export async function startGateway(options: StartGatewayOptions): Promise<Runnin
       fetch: gateway.app.fetch as Parameters<typeof startHttpServer>[0]["fetch"],
       host: config.host,
       port: config.port,
-      connectionsMax: config.limits.connectionsMax,
+      connectionsMax: connectionsFor(config.limits.connectionsMax, openFilesMax(), log),
       timers,
     });
     log.info({ url: server.url }, "gateway listens");

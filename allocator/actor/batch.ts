@@ -1,10 +1,11 @@
 // What a show's turns add up to until they are committed: the log's rows, each touched row once, and who waits.
 
 import { assertNever } from "../../shared/kernel/assert.ts";
-import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
+import type { BookingId, OperationId, WaiterId } from "../../shared/kernel/ids.ts";
 import type { ShowUpdate } from "../../shared/protocol/reply.ts";
+import type { Waiter } from "../../waitlist/core/waiter.ts";
 import type { ShowEvent } from "../core/event.ts";
-import { type Booking, isUnfinished, type ShowState } from "../core/state.ts";
+import { type Booking, isUnfinished, queuedSeats, type ShowState } from "../core/state.ts";
 import type { Turn } from "../core/turn.ts";
 import type { CommitEntry, LogTurn, SoldSeatChange } from "../journal/journal.ts";
 import { freeByCategory, seatText } from "./seat-text.ts";
@@ -12,6 +13,7 @@ import { freeByCategory, seatText } from "./seat-text.ts";
 export class Batch {
   readonly turns: LogTurn[] = [];
   readonly bookings = new Set<BookingId>();
+  readonly waiters = new Set<WaiterId>();
   readonly operations = new Set<OperationId>();
   /** Those that began a payment: in their booking's row, not in the table of operations. */
   readonly paymentOperations = new Set<OperationId>();
@@ -21,10 +23,16 @@ export class Batch {
   readonly #soldBefore = new Map<number, BookingId | undefined>();
   readonly #soldAfter = new Map<number, BookingId | undefined>();
   #areTermsChanged = false;
+  #waitersMovedMs = 0;
 
-  add(turn: Turn, state: ShowState): void {
+  /** `seatsBefore`: the map before the turn, needed where it may have ended an offer, whose record is gone by now. */
+  add(turn: Turn, state: ShowState, seatsBefore?: Uint8Array): void {
     this.turns.push({ seq: turn.seq, at: turn.at, events: turn.events });
     for (const event of turn.events) this.#addEvent(event, state);
+    if (seatsBefore === undefined) return;
+    for (let seat = 0; seat < state.seats.length; seat += 1) {
+      if (state.seats[seat] !== seatsBefore[seat]) this.#seats.add(seat);
+    }
   }
 
   #addEvent(event: ShowEvent, state: ShowState): void {
@@ -40,6 +48,7 @@ export class Batch {
         return;
       case "DeadlinesMoved":
         for (const { id } of state.deadlines.all()) this.bookings.add(id);
+        this.#moveLine(event.byMs, state);
         return;
       case "HoldPlaced":
       case "HoldExtended":
@@ -53,6 +62,14 @@ export class Batch {
       case "PaymentVoided":
       case "BookingCancelled":
         return this.#addBooking(event, state);
+      case "WaiterJoined":
+      case "WaiterLowered":
+      case "WaiterLeft":
+      case "OfferMade":
+      case "OfferAccepted":
+      case "OfferDeclined":
+      case "OfferLapsed":
+        return this.#addWaiter(event);
       default:
         assertNever(event);
     }
@@ -68,6 +85,22 @@ export class Batch {
     for (const seat of seats) this.#seats.add(seat);
     if (event.kind === "BookingConfirmed") for (const seat of seats) this.#sold(seat, undefined, event.id);
     if (event.kind === "BookingCancelled") for (const seat of seats) this.#sold(seat, event.id, undefined);
+  }
+
+  /**
+   * Those with an offer hear of it. The ends of the others move in the store (C6), and are no news: a line moves when
+   * its show is loaded, which sends every poll back to reading anyway.
+   */
+  #moveLine(byMs: number, { line }: ShowState): void {
+    if (line === undefined || line.activeCount === 0) return;
+    this.#waitersMovedMs += byMs;
+    for (const { id, status } of line.all()) if (status === "offered") this.waiters.add(id);
+  }
+
+  #addWaiter(event: ShowEvent & { readonly waiterId: WaiterId }): void {
+    this.waiters.add(event.waiterId);
+    if ("operation" in event && event.operation !== undefined) this.operations.add(event.operation);
+    if (event.kind === "OfferMade") for (const seat of event.seats) this.#seats.add(seat);
   }
 
   #sold(seat: number, before: BookingId | undefined, after: BookingId | undefined): void {
@@ -95,6 +128,8 @@ export class Batch {
       terms: this.#areTermsChanged ? state.terms : undefined,
       turns: this.turns,
       bookings: Array.from(this.bookings, (id) => ({ ...(state.bookings.get(id) as Booking) })),
+      waiters: Array.from(this.waiters, (id) => ({ ...(state.line?.get(id) as Waiter) })),
+      waitersMovedMs: this.#waitersMovedMs,
       sold: this.#soldChanges(),
       operations: Array.from(this.operations, (id) => state.operations.get(id)).filter(
         (record) => record !== undefined,
@@ -115,15 +150,15 @@ export class Batch {
       previous: first.seq - 1,
       version: state.seq,
       changes: Array.from(this.#seats, (seat) => [seat, state.seats[seat] as number] as const),
-      queued: 0,
-      touched: [...this.bookings],
+      queued: queuedSeats(state),
+      touched: [...this.bookings, ...this.waiters],
     };
   }
 }
 
 /** Something in it has to be done without anybody asking: a takeover claims it at once. */
 function isActive(state: ShowState): boolean {
-  if (state.deadlines.size > 0) return true;
+  if (state.deadlines.size > 0 || (state.line?.activeCount ?? 0) > 0) return true;
   for (const booking of state.bookings.values()) if (isUnfinished(booking.payment)) return true;
   return false;
 }

@@ -113,3 +113,37 @@ t.test("random plans: each show is woken at its earliest planned moment", async 
   }
   t.ok(woken.length > 1_000, `${woken.length} wake-ups`);
 });
+
+t.test(
+  "a show that has something to do now is woken at once, time after time, and keeps no other waiting",
+  async (t) => {
+    const time = new FakeTime();
+    const woken: string[] = [];
+    let left = 5;
+    const deadlines: DeadlineTimer = new DeadlineTimer({
+      timers: time,
+      now: time.now,
+      wake: (showId) => {
+        woken.push(showId);
+        if (showId === show("busy") && --left > 0) deadlines.plan(showId, Number.NEGATIVE_INFINITY);
+      },
+    });
+    deadlines.plan(show("busy"), Number.NEGATIVE_INFINITY);
+    for (let i = 0; i < 300; i += 1) deadlines.plan(show(i), time.nowMs);
+    await time.pass(0);
+    t.equal(woken.filter((showId) => showId === "show-busy").length, 5);
+    t.equal(woken.slice(0, 200).filter((showId) => showId === "show-busy").length, 1, "once a firing");
+    t.equal(new Set(woken).size, 301);
+    t.equal(time.armed.length, 0);
+  },
+);
+
+t.test("what is to be done now comes before a deadline that was planned", async (t) => {
+  const { time, woken, deadlines } = timer();
+  deadlines.plan(show(1), time.nowMs + 5_000);
+  deadlines.plan(show(1), Number.NEGATIVE_INFINITY);
+  await time.pass(0);
+  t.same(woken, [{ showId: "show-1", at: time.nowMs }]);
+  await time.pass(10_000);
+  t.equal(woken.length, 1);
+});

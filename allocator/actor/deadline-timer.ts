@@ -1,6 +1,7 @@
 // Wakes shows when their next deadline is due: one timer for a whole node, set to the earliest.
 // N1: a hint only. Every turn settles what is due by itself; this makes sure that a turn happens.
 // N2: a binary heap with lazy deletion: an entry that is no longer its show's planned moment is skipped.
+// N3: a show is woken at most once a firing: one that always has something to do leaves the loop its turn at other work.
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
@@ -31,11 +32,14 @@ export class DeadlineTimer {
     this.#wake = options.wake;
   }
 
-  /** The show's next deadline is at `at` (`Infinity`: it has none). */
-  plan(showId: ShowId, at: number): void {
+  /** The show's next deadline is at `dueAt` (`Infinity`: it has none; `-Infinity`: there is something to do now). */
+  plan(showId: ShowId, dueAt: number): void {
+    if (dueAt === Number.POSITIVE_INFINITY) return;
     const planned = this.#planned.get(showId);
+    // In the order of asking: one that always has something to do must not go before the others each time.
+    const at = dueAt === Number.NEGATIVE_INFINITY ? this.#now() : dueAt;
     // A later deadline needs no change: the early wake-up finds nothing due and plans anew.
-    if (at === Number.POSITIVE_INFINITY || (planned !== undefined && planned <= at)) return;
+    if (planned !== undefined && planned <= at) return;
     this.#planned.set(showId, at);
     this.#push({ showId, at });
     this.#arm();
@@ -58,15 +62,16 @@ export class DeadlineTimer {
   #fire(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#now();
-    for (let woken = 0; woken < WAKE_AT_ONCE_MAX; ) {
+    const due: ShowId[] = [];
+    while (due.length < WAKE_AT_ONCE_MAX) {
       const head = this.#heap[0];
       if (head === undefined || head.at > now) break;
       this.#pop();
       if (this.#planned.get(head.showId) !== head.at) continue;
       this.#planned.delete(head.showId);
-      this.#wake(head.showId);
-      woken += 1;
+      due.push(head.showId);
     }
+    for (const showId of due) this.#wake(showId);
     this.#arm();
   }
 

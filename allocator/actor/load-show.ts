@@ -2,12 +2,12 @@
 
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { Hall } from "../core/hall.ts";
-import { enlist, newShow, type ShowState, setSeat } from "../core/state.ts";
+import { enlist, enlistWaiter, newShow, type ShowState, setSeat } from "../core/state.ts";
 import type { ClaimedShow } from "../journal/journal.ts";
 import { seatStatuses } from "./seat-text.ts";
 
-/** The state its former owner left, up to the claimed sequence. */
-export function loadShow(claimed: ClaimedShow, hall: Hall): ShowState {
+/** The state its former owner left, up to the claimed sequence. Everybody in line counts as seen at `now`. */
+export function loadShow(claimed: ClaimedShow, hall: Hall, now: number): ShowState {
   const state = newShow(claimed.showId, hall, claimed.terms);
   state.seq = claimed.seq;
   state.lastAt = claimed.lastAt;
@@ -16,7 +16,10 @@ export function loadShow(claimed: ClaimedShow, hall: Hall): ShowState {
     if (status !== SEAT_FREE) setSeat(state, seat, status);
   }
   for (const booking of claimed.bookings) enlist(state, booking);
-  for (const operation of claimed.holdIds) state.keys.addHold(operation);
+  // Never before what was last recorded: the show's time does not go back.
+  const seenAt = Math.max(now, claimed.lastAt);
+  for (const waiter of claimed.waiters) enlistWaiter(state, waiter, seenAt);
+  for (const operation of claimed.rowIds) state.keys.addHold(operation);
   for (const operation of claimed.operationIds) state.keys.add(operation, claimed.lastAt);
   return state;
 }

@@ -3,8 +3,6 @@
 
 import t from "tap";
 import type { ShowId } from "../../shared/kernel/ids.ts";
-import { silentLog } from "../../shared/platform/log.ts";
-import type { ShowUpdate } from "../../shared/protocol/reply.ts";
 import {
   byQuantity,
   bySeats,
@@ -13,85 +11,9 @@ import {
   newOperation,
   newSession,
   placeHold,
-  wordOf,
 } from "../../test/harness/allocator.ts";
-import { FakeJournal, TERMS } from "../../test/harness/fake-journal.ts";
-import { FakeTime, settled } from "../../waitlist/poll/fake-time.ts";
-import type { ShowCommand } from "../core/command.ts";
-import type { Booking } from "../core/state.ts";
-import { GroupCommit } from "../journal/group-commit.ts";
-import { Registry, type RegistryOptions } from "./registry.ts";
-import { AGAIN } from "./show-actor.ts";
-
-const SHOW = "show-1" as ShowId;
-const OTHER = "show-2" as ShowId;
-
-class House {
-  readonly time = new FakeTime();
-  readonly journal: FakeJournal;
-  readonly updates: ShowUpdate[] = [];
-  readonly unfinished: Booking[] = [];
-  readonly heard: string[] = [];
-  isStoreOpen = true;
-  readonly registry: Registry;
-
-  constructor({ journal = new FakeJournal(), ...options }: Partial<RegistryOptions> & { journal?: FakeJournal } = {}) {
-    this.journal = journal;
-    const { time } = this;
-    const commits = new GroupCommit({
-      journal,
-      timers: time,
-      lanesMax: 2,
-      entriesPerStatementMax: 256,
-      secondLaneFrom: 32,
-    });
-    this.registry = new Registry({
-      journal,
-      commits,
-      timers: time,
-      now: time.now,
-      rules: { payTtlMs: 120_000, releaseOnDecline: true, instantPayments: false },
-      log: silentLog(),
-      isStoreOpen: () => this.isStoreOpen,
-      paymentsAvailable: () => true,
-      onCommitted: (update) => this.updates.push(update),
-      onUnfinished: (bookings) => this.unfinished.push(...bookings),
-      ...options,
-    });
-  }
-
-  take(name: string, command: ShowCommand | "ReadSeatMap", showId = SHOW): void {
-    this.registry.take(showId, command, (answer) => {
-      this.heard.push(`${name}: ${answer === AGAIN ? "again" : wordOf(answer)}`);
-    });
-  }
-
-  /** Lets everything that is under way come to its end, without any time. */
-  async rest(): Promise<void> {
-    for (let i = 0; i < 20; i += 1) {
-      await this.time.pass(0);
-      await settled();
-    }
-  }
-
-  async ask(name: string, command: ShowCommand | "ReadSeatMap", showId = SHOW): Promise<string> {
-    this.take(name, command, showId);
-    await this.rest();
-    return this.heard.pop() ?? "nothing";
-  }
-
-  /** Time passes as it does with work in between. */
-  async pass(ms: number): Promise<void> {
-    for (let left = ms; left > 0; left -= 100) {
-      await this.time.pass(Math.min(100, left));
-      await this.rest();
-    }
-  }
-
-  events(showId = SHOW): string[] {
-    return (this.journal.shows.get(showId)?.log ?? []).flatMap((entry) => entry.events.map((event) => event.kind));
-  }
-}
+import { TERMS } from "../../test/harness/fake-journal.ts";
+import { House, OTHER, SHOW } from "../../test/harness/registry-house.ts";
 
 t.test("a show is loaded once; who came meanwhile is answered in order", async (t) => {
   const house = new House();

@@ -211,9 +211,10 @@ export class Registry {
 
   /** The actor of a claimed show, with what must be recorded before anything else happens. */
   #open({ claimed, hall }: Read): ShowActor | typeof AGAIN {
-    const state = loadShow(claimed, hall);
+    const state = loadShow(claimed, hall, this.#options.now());
     const { missedOutages } = claimed;
-    const mustMove = missedOutages.byMs > 0 && state.deadlines.size > 0;
+    const hasDeadlines = state.deadlines.size > 0 || claimed.waiters.length > 0;
+    const mustMove = missedOutages.byMs > 0 && hasDeadlines;
     if (!mustMove) state.outageId = missedOutages.lastId;
     const actor = new ShowActor(state, claimed.epoch, this.#around);
     // As it was committed: the turns below may settle what is due.
@@ -226,7 +227,7 @@ export class Registry {
     }
     // A bug in its first turn has ended it already.
     if (actor.isDead) return AGAIN;
-    this.#resync(claimed);
+    this.#resync(claimed, actor.queuedSeats());
     this.#deadlines.plan(claimed.showId, actor.nextDeadlineAt());
     if (unfinished.length > 0) this.#options.onUnfinished(unfinished);
     return actor;
@@ -236,8 +237,8 @@ export class Registry {
    * A commit whose outcome was unknown may have happened, and nobody was told. An update that follows itself, of a new
    * epoch, sends every view back to a snapshot and every parked poll of the show back to reading.
    */
-  #resync({ showId, epoch, seq }: ClaimedShow): void {
-    this.#options.onCommitted({ showId, epoch, previous: seq, version: seq, changes: [], queued: 0, touched: [] });
+  #resync({ showId, epoch, seq }: ClaimedShow, queued: number): void {
+    this.#options.onCommitted({ showId, epoch, previous: seq, version: seq, changes: [], queued, touched: [] });
   }
 
   async #claim(showIds: readonly ShowId[]): Promise<ClaimOutcome[]> {

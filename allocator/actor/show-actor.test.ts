@@ -3,8 +3,8 @@
 // Method: one actor, its commits, fence checks and cold reads in the hand of the test.
 
 import t from "tap";
-import { type BookingId, bookingIdOf, type ShowId } from "../../shared/kernel/ids.ts";
-import type { ShowUpdate } from "../../shared/protocol/reply.ts";
+import { bookingIdOf } from "../../shared/kernel/ids.ts";
+import { NO_ROWS, SHOW, Stage } from "../../test/harness/actor-stage.ts";
 import {
   byQuantity,
   bySeats,
@@ -13,123 +13,11 @@ import {
   newOperation,
   newSession,
   placeHold,
-  wordOf,
 } from "../../test/harness/allocator.ts";
-import { LAYOUT, TERMS } from "../../test/harness/fake-journal.ts";
+import { TERMS } from "../../test/harness/fake-journal.ts";
 import { settled } from "../../waitlist/poll/fake-time.ts";
-import type { ShowCommand } from "../core/command.ts";
-import { compileHall } from "../core/hall.ts";
-import { type Booking, newShow } from "../core/state.ts";
-import type { Participant } from "../journal/group-commit.ts";
-import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../journal/journal.ts";
-import { AGAIN, type Answer, type DeathCause, ShowActor, UNANSWERED_MAX } from "./show-actor.ts";
-
-const SHOW = "show-1" as ShowId;
-const NO_ROWS: ColdRows = { booking: undefined, operation: undefined, operationBooking: undefined };
-
-interface Held<Q, A> {
-  readonly query: Q;
-  answer(answer: A): Promise<void>;
-  fail(): Promise<void>;
-}
-
-function holding<Q, A>(): { held: Held<Q, A>[]; ask: (query: Q) => Promise<A> } {
-  const held: Held<Q, A>[] = [];
-  const ask = (query: Q): Promise<A> =>
-    new Promise((resolve, reject) => {
-      held.push({
-        query,
-        answer: async (answer) => {
-          resolve(answer);
-          await settled();
-        },
-        fail: async () => {
-          reject(new Error("away"));
-          await settled();
-        },
-      });
-    });
-  return { held, ask };
-}
-
-/** One actor of a new show in the test's hand. */
-class Stage {
-  nowMs = 1_000_000;
-  isPaymentUp = true;
-  readonly ready = new Set<Participant>();
-  readonly fences = holding<number, boolean>();
-  readonly colds = holding<ColdQuery, ColdRows>();
-  readonly updates: ShowUpdate[] = [];
-  readonly unfinished: Booking[][] = [];
-  readonly deaths: DeathCause[] = [];
-  readonly deadlines: number[] = [];
-  readonly answers: { readonly name: string; readonly answer: Answer }[] = [];
-  readonly actor: ShowActor;
-  entry: CommitEntry | undefined;
-
-  constructor({ instantPayments = true } = {}) {
-    const state = newShow(SHOW, compileHall(LAYOUT), TERMS);
-    state.seq = 1;
-    this.actor = new ShowActor(state, 7, {
-      now: () => this.nowMs,
-      rules: { payTtlMs: 120_000, releaseOnDecline: true, instantPayments },
-      paymentsAvailable: () => this.isPaymentUp,
-      ready: (participant) => this.ready.add(participant),
-      isOwner: (_, epoch) => this.fences.ask(epoch),
-      cold: (query) => this.colds.ask(query),
-      onCommitted: (update) => {
-        this.updates.push(update);
-        this.answers.push({ name: `update ${update.version}`, answer: { kind: "done" } });
-      },
-      onUnfinished: (bookings) => this.unfinished.push([...bookings]),
-      onDead: (_, cause) => this.deaths.push(cause),
-      onDeadline: (_, at) => this.deadlines.push(at),
-    });
-  }
-
-  take(name: string, command: ShowCommand): void {
-    this.actor.take(command, (answer) => this.answers.push({ name, answer }));
-  }
-
-  readSeatMap(name: string): void {
-    this.actor.readSeatMap((answer) => this.answers.push({ name, answer }));
-  }
-
-  seal(): CommitEntry | undefined {
-    if (!this.ready.delete(this.actor)) return undefined;
-    this.entry = this.actor.seal();
-    return this.entry;
-  }
-
-  async settle(outcome: CommitOutcome = "committed"): Promise<void> {
-    this.actor.settled(outcome);
-    await settled();
-  }
-
-  /** Everything that is ready is committed. */
-  async commitAll(): Promise<void> {
-    while (this.seal() !== undefined) await this.settle();
-  }
-
-  async ownAll(): Promise<void> {
-    while (this.fences.held.length > 0) await this.fences.held.shift()?.answer(true);
-  }
-
-  /** Who was answered what, in order. */
-  heard(): string[] {
-    return this.answers.map(({ name, answer }) => `${name}: ${answer === AGAIN ? "again" : wordOf(answer)}`);
-  }
-
-  /** A committed hold. */
-  async held(choice = bySeats(0), session = newSession()): Promise<BookingId> {
-    const command = placeHold(choice, session);
-    this.take("held", command);
-    await this.commitAll();
-    this.answers.length = 0;
-    this.updates.length = 0;
-    return holdIdOf(SHOW, command);
-  }
-}
+import type { Booking } from "../core/state.ts";
+import { UNANSWERED_MAX } from "./show-actor.ts";
 
 t.test("an answer leaves when its events are committed, after the update of the views", async (t) => {
   const stage = new Stage();

@@ -7,16 +7,19 @@
 // O4: nothing awaits between a turn's decision and its place in the batch.
 
 import { assertNever } from "../../shared/kernel/assert.ts";
-import { type BookingId, type OperationId, type ShowId, showOf } from "../../shared/kernel/ids.ts";
+import { type BookingId, type ShowId, showOf, type WaiterId } from "../../shared/kernel/ids.ts";
 import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { ShowCommand } from "../core/command.ts";
 import type { Decision, Rules } from "../core/decision.ts";
-import { type Booking, isLive, isUnfinished, type ShowState, viewOf } from "../core/state.ts";
+import { nextAt } from "../core/due.ts";
+import { type Booking, isUnfinished, queuedSeats, type ShowState, viewOf } from "../core/state.ts";
 import { type Turn, takeTurn } from "../core/turn.ts";
+import { waiterViewOf } from "../core/waiter-view.ts";
 import type { Participant } from "../journal/group-commit.ts";
 import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../journal/journal.ts";
-import { Batch } from "./batch.ts";
+import { Outbox } from "./outbox.ts";
 import { seatText } from "./seat-text.ts";
+import { WarmRows } from "./warm-rows.ts";
 
 /** What an actor answers when its show has to be claimed and loaded anew: ask again, with the same key. */
 export const AGAIN = Symbol("again");
@@ -49,18 +52,17 @@ export class ShowActor implements Participant {
   readonly #state: ShowState;
   readonly #epoch: number;
   readonly #around: ActorSurroundings;
-  #open: Batch | undefined;
-  #inFlight: Batch | undefined;
-  #inFlightUpdate: ShowUpdate | undefined;
-  /** Images as the entry under way has them: the state may have moved on when it is committed. */
-  #inFlightUnfinished: readonly Booking[] = [];
+  readonly #outbox: Outbox;
+  /** The map before the turn under way, where somebody waits: an idle show has none. */
+  #seatsBefore: Uint8Array | undefined;
   #isDead = false;
   #unanswered = 0;
-  /** Cold rows that commands are waiting for or working on: not evicted meanwhile. */
-  readonly #pinned = new Map<string, number>();
+  readonly #rows: WarmRows;
 
   constructor(state: ShowState, epoch: number, around: ActorSurroundings) {
     this.#state = state;
+    this.#rows = new WarmRows(state);
+    this.#outbox = new Outbox(state, epoch);
     this.#epoch = epoch;
     this.#around = around;
   }
@@ -76,11 +78,11 @@ export class ShowActor implements Participant {
   /** Nothing uncommitted, nothing unanswered and nothing that ends by itself: may be dropped from memory. */
   isIdle(): boolean {
     return (
-      this.#open === undefined &&
-      this.#inFlight === undefined &&
+      this.#outbox.isEmpty &&
       this.#unanswered === 0 &&
       this.#state.deadlines.size === 0 &&
-      this.#state.bookings.size === 0
+      this.#state.bookings.size === 0 &&
+      (this.#state.line === undefined || this.#state.line.size === 0)
     );
   }
 
@@ -97,7 +99,8 @@ export class ShowActor implements Participant {
     const turn = this.#turn({ kind: "Tick" }, false);
     if (turn === undefined) return counted(AGAIN);
     const { showId, seq, seats } = this.#state;
-    const snapshot = { showId, epoch: this.#epoch, version: seq, status: seatText(seats), queued: 0 };
+    const queued = queuedSeats(this.#state);
+    const snapshot = { showId, epoch: this.#epoch, version: seq, status: seatText(seats), queued };
     this.#gate({ kind: "snapshot", snapshot }, counted);
   }
 
@@ -105,31 +108,19 @@ export class ShowActor implements Participant {
   die(cause: DeathCause, error?: unknown): void {
     if (this.#isDead) return;
     this.#isDead = true;
-    const open = this.#open;
-    this.#open = undefined;
+    const dropped = this.#outbox.drop();
     this.#around.onDead(this.showId, cause, error);
-    for (const settle of open?.waiting ?? []) settle(false);
+    for (const batch of dropped) for (const settle of batch.waiting) settle(false);
   }
 
   seal(): CommitEntry | undefined {
-    const batch = this.#open;
-    if (batch === undefined) return undefined;
-    this.#open = undefined;
-    this.#inFlight = batch;
-    this.#inFlightUpdate = batch.toUpdate(this.#state, this.#epoch);
-    const entry = batch.toEntry(this.#state, this.#epoch);
-    this.#inFlightUnfinished = entry.bookings.filter((booking) => isUnfinished(booking.payment));
-    return entry;
+    return this.#outbox.seal();
   }
 
   settled(outcome: CommitOutcome): void {
-    const batch = this.#inFlight;
-    const update = this.#inFlightUpdate;
-    const unfinished = this.#inFlightUnfinished;
-    this.#inFlight = undefined;
-    this.#inFlightUpdate = undefined;
-    this.#inFlightUnfinished = [];
-    if (batch === undefined || update === undefined) return;
+    const settled = this.#outbox.settled();
+    if (settled === undefined) return;
+    const { batch, update, unfinished } = settled;
     if (outcome !== "committed") {
       this.die(outcome);
       for (const settle of batch.waiting) settle(false);
@@ -139,10 +130,10 @@ export class ShowActor implements Participant {
     for (const settle of batch.waiting) settle(true);
     if (this.#isDead) return;
     if (unfinished.length > 0) this.#around.onUnfinished(unfinished);
-    for (const id of batch.bookings) this.#evict(id);
-    for (const id of batch.operations) this.#evictOperation(id);
-    for (const id of batch.paymentOperations) this.#evictOperation(id);
-    if (this.#open !== undefined) this.#around.ready(this);
+    const uncommitted = this.#outbox.batches();
+    this.#rows.evict(batch, uncommitted);
+    this.#rows.evict({ bookings: [], waiters: [], operations: batch.paymentOperations }, uncommitted);
+    if (this.#outbox.isReady) this.#around.ready(this);
   }
 
   /** Bookings found at load whose payment somebody has to drive on. */
@@ -152,9 +143,14 @@ export class ShowActor implements Participant {
       .map((booking) => ({ ...booking }));
   }
 
-  /** The show's next deadline, or `Infinity`. */
+  /** When the show has something to do by itself: `Infinity` never, `-Infinity` now. */
   nextDeadlineAt(): number {
-    return this.#state.deadlines.nextAt();
+    return nextAt(this.#state);
+  }
+
+  /** Free seats that waiters claim. */
+  queuedSeats(): number {
+    return queuedSeats(this.#state);
   }
 
   #counted(reply: (answer: Answer) => void): (answer: Answer) => void {
@@ -172,13 +168,14 @@ export class ShowActor implements Participant {
       void this.#fetch(turn.decision, command, reply);
       return;
     }
-    this.#gate(this.#replyFor(command, turn.decision), reply);
+    this.#gate(this.#replyFor(command, turn.decision, turn.at), reply);
   }
 
   /** `undefined`: the actor is dead, or a bug just ended it. */
   #turn(command: ShowCommand, looked: boolean): Turn | undefined {
     if (this.#isDead) return undefined;
     const { now, rules, paymentsAvailable } = this.#around;
+    const seatsBefore = this.#seatsWhereSomebodyWaits();
     let turn: Turn;
     try {
       turn = takeTurn(this.#state, command, { now: now(), rules, paymentsAvailable: paymentsAvailable(), looked });
@@ -187,25 +184,42 @@ export class ShowActor implements Participant {
       this.die("bug", error);
       return undefined;
     }
-    if (turn.events.length === 0) return turn;
-    this.#open ??= new Batch();
-    this.#open.add(turn, this.#state);
-    if (this.#inFlight === undefined) this.#around.ready(this);
-    this.#around.onDeadline(this.showId, this.#state.deadlines.nextAt());
+    if (turn.events.length > 0) {
+      this.#outbox.add(turn, seatsBefore);
+      if (this.#outbox.isReady) this.#around.ready(this);
+      // A poll that was only noted is recorded nowhere, yet it moves the moment from which its waiter is unseen.
+    } else if (seatsBefore === undefined) return turn;
+    this.#around.onDeadline(this.showId, nextAt(this.#state));
     return turn;
   }
 
-  #replyFor(command: ShowCommand, decision: Exclude<Decision, { kind: "fetch" }>): Reply {
+  #seatsWhereSomebodyWaits(): Uint8Array | undefined {
+    const { line, seats } = this.#state;
+    if (line === undefined || line.activeCount === 0) return undefined;
+    this.#seatsBefore ??= new Uint8Array(seats.length);
+    this.#seatsBefore.set(seats);
+    return this.#seatsBefore;
+  }
+
+  #replyFor(command: ShowCommand, decision: Exclude<Decision, { kind: "fetch" }>, at: number): Reply {
     switch (decision.kind) {
       case "accept": {
+        const waiter = decision.waiter && this.#state.line?.get(decision.waiter);
+        if (waiter !== undefined) {
+          return { kind: "waiter", waiter: waiterViewOf(this.#state, waiter, at), replayed: false };
+        }
         const booking = decision.about === undefined ? undefined : this.#state.bookings.get(decision.about);
         if (booking !== undefined) return { kind: "booking", booking: viewOf(this.#state, booking), replayed: false };
-        return "seats" in command ? { kind: "seats", seats: command.seats } : { kind: "done" };
+        return doneWith(command);
       }
       case "answer":
         return { kind: "booking", booking: viewOf(this.#state, decision.booking), replayed: decision.replayed };
+      case "answer_waiter": {
+        const { waiter, replayed } = decision;
+        return { kind: "waiter", waiter: waiterViewOf(this.#state, waiter, at), replayed };
+      }
       case "done":
-        return "seats" in command ? { kind: "seats", seats: command.seats } : { kind: "done" };
+        return doneWith(command);
       case "refuse":
         return { kind: "refused", refusal: decision.refusal };
       case "payment_unavailable":
@@ -217,8 +231,9 @@ export class ShowActor implements Participant {
 
   /** Lets the answer leave when everything before it is committed (O1), or this owner is proven to be one (O2). */
   #gate(answer: Reply, reply: (answer: Answer) => void): void {
-    if (this.#open !== undefined) {
-      this.#open.waiting.push((isCommitted) => reply(isCommitted ? answer : AGAIN));
+    const { last } = this.#outbox;
+    if (last !== undefined) {
+      last.waiting.push((isCommitted) => reply(isCommitted ? answer : AGAIN));
       return;
     }
     void this.#gateByFence(answer, reply);
@@ -226,10 +241,11 @@ export class ShowActor implements Participant {
 
   async #gateByFence(answer: Reply, reply: (answer: Answer) => void): Promise<void> {
     // The commit under way began before this turn: it proves what the answer rests on, the fence that it still stands.
+    const { underWay } = this.#outbox;
     const committed =
-      this.#inFlight === undefined
+      underWay === undefined
         ? Promise.resolve(true)
-        : new Promise<boolean>((resolve) => this.#inFlight?.waiting.push(resolve));
+        : new Promise<boolean>((resolve) => underWay.waiting.push(resolve));
     let isOwner = false;
     try {
       isOwner = await this.#around.isOwner(this.showId, this.#epoch);
@@ -241,75 +257,42 @@ export class ShowActor implements Participant {
   }
 
   async #fetch(
-    { booking, operation }: { booking: BookingId | undefined; operation: OperationId | undefined },
+    { booking, waiter, operation }: Extract<Decision, { kind: "fetch" }>,
     command: ShowCommand,
     reply: (answer: Answer) => void,
   ): Promise<void> {
-    const pins = [booking, operation].filter((id) => id !== undefined);
-    for (const id of pins) this.#pinned.set(id, (this.#pinned.get(id) ?? 0) + 1);
+    const named = { booking: this.#own(booking), waiter: this.#own(waiter), operation };
+    this.#rows.pin(named);
     let rows: ColdRows;
     try {
-      const own = booking !== undefined && showOf(booking) !== this.showId ? undefined : booking;
-      rows = await this.#around.cold({ showId: this.showId, booking: own, operation });
+      rows = await this.#around.cold({ showId: this.showId, ...named });
     } catch {
-      this.#unpin(pins);
+      this.#rows.unpin(named);
       return reply(AGAIN);
     }
-    if (!this.#isDead) this.#warm(rows, operation);
+    if (!this.#isDead) this.#rows.warm(rows, operation);
     try {
       this.#takeTurn(command, true, reply);
     } finally {
-      this.#unpin(pins);
-      // The named one also when it was not in the table: it may have been made, and have ended, meanwhile.
-      for (const id of [booking, rows.operationBooking?.id]) if (id !== undefined) this.#evict(id);
-      if (operation !== undefined) this.#evictOperation(operation);
+      this.#rows.unpin(named);
+      // The named ones also when they were not in the table: they may have been made, and have ended, meanwhile.
+      const bookings = [named.booking, rows.operationBooking?.id].filter((id) => id !== undefined);
+      const waiters = [named.waiter, rows.operationWaiter?.id].filter((id) => id !== undefined);
+      const operations = operation === undefined ? [] : [operation];
+      this.#rows.evict({ bookings, waiters, operations }, this.#outbox.batches());
     }
   }
 
-  /** Puts rows that were read into the state, unless it has newer ones by now. */
-  #warm({ booking, operation, operationBooking }: ColdRows, asked: OperationId | undefined): void {
-    for (const row of [booking, operationBooking]) {
-      if (row === undefined || this.#state.bookings.has(row.id)) continue;
-      // What is not at its end and not in memory can only be older than its end, which this actor committed and evicted.
-      if (!isLive(row) && !isUnfinished(row.payment)) this.#state.bookings.set(row.id, row);
-    }
-    if (operation !== undefined && !this.#state.operations.has(operation.id))
-      this.#state.operations.set(operation.id, operation);
-    // A payment's operation is in its booking's row; the turn finds it as a record of its own.
-    const paid = operationBooking?.payment;
-    if (operationBooking === undefined || paid === undefined || asked === undefined || paid.operation !== asked) return;
-    if (!this.#state.operations.has(asked)) {
-      const record = {
-        id: asked,
-        requestHash: paid.requestHash,
-        at: operationBooking.createdAt,
-        subject: operationBooking.id,
-      };
-      this.#state.operations.set(asked, record);
-    }
-  }
-
-  #unpin(ids: readonly string[]): void {
-    for (const id of ids) {
-      const count = (this.#pinned.get(id) ?? 1) - 1;
-      if (count === 0) this.#pinned.delete(id);
-      else this.#pinned.set(id, count);
-    }
-  }
-
-  /** Forgets a booking whose end is in the table and that nobody is asking about. */
-  #evict(id: BookingId): void {
-    const booking = this.#state.bookings.get(id);
-    if (booking === undefined || isLive(booking) || isUnfinished(booking.payment)) return;
-    if (this.#pinned.has(id) || this.#open?.bookings.has(id) || this.#inFlight?.bookings.has(id)) return;
-    this.#state.bookings.delete(id);
-  }
-
-  #evictOperation(id: OperationId): void {
-    if (this.#pinned.has(id) || this.#open?.namesOperation(id) || this.#inFlight?.namesOperation(id)) return;
-    this.#state.operations.delete(id);
+  /** An id of another show names nothing here. */
+  #own<Id extends BookingId | WaiterId>(id: Id | undefined): Id | undefined {
+    return id === undefined || showOf(id) !== this.showId ? undefined : id;
   }
 }
+
+const doneWith = (command: ShowCommand): Reply =>
+  command.kind === "BlockSeats" || command.kind === "UnblockSeats"
+    ? { kind: "seats", seats: command.seats }
+    : { kind: "done" };
 
 const overloaded = (): Reply => ({
   kind: "fault",

@@ -7,10 +7,23 @@ import t from "tap";
 import { drawnHall, drawnSeats } from "../../test/core/drawn-hall.ts";
 import { holds } from "../../test/core/property.ts";
 import { besideOf, type HallAndSeats, hallAndSeats, subsets, windowsOf } from "../../test/core/random-hall.ts";
-import { chooseSeats, type Wish } from "./best-available.ts";
+import { chooseSeats } from "./best-available.ts";
 import type { Hall, Run } from "./hall.ts";
+import { poolOf as classesOf } from "./seat-classes.ts";
 
-const wish = (quantity: number, more: Partial<Wish> = {}): Wish => ({
+/** As a lock asks for seats. */
+interface Wanted {
+  readonly quantity: number;
+  /** `undefined` accepts all. */
+  readonly category: number | undefined;
+  readonly accessible: boolean;
+  readonly contiguous: boolean;
+}
+
+const choose = (hall: Hall, seats: Uint8Array, { category, ...wanted }: Wanted): number[] | undefined =>
+  chooseSeats(hall, seats, { ...wanted, classes: classesOf(category, wanted.accessible) });
+
+const wish = (quantity: number, more: Partial<Wanted> = {}): Wanted => ({
   quantity,
   category: undefined,
   accessible: false,
@@ -21,39 +34,31 @@ const wish = (quantity: number, more: Partial<Wish> = {}): Wish => ({
 t.test("examples", async (t) => {
   const empty = drawnHall("aaaaaa", "aaaaaa", "aaaaaa");
   const free = drawnSeats("......", "......", "......");
-  t.same(chooseSeats(empty, free, wish(2)), [8, 9], "nearest the focus");
-  t.same(chooseSeats(empty, drawnSeats("......", ".hhhh.", "......"), wish(2)), [2, 3], "in one row");
+  t.same(choose(empty, free, wish(2)), [8, 9], "nearest the focus");
+  t.same(choose(empty, drawnSeats("......", ".hhhh.", "......"), wish(2)), [2, 3], "in one row");
   t.same(
-    chooseSeats(drawnHall("aaaaaa"), drawnSeats("......"), wish(3)),
+    choose(drawnHall("aaaaaa"), drawnSeats("......"), wish(3)),
     [0, 1, 2],
     "not the middle: it would leave single seats",
   );
-  t.same(chooseSeats(drawnHall("aaaaa"), drawnSeats("....."), wish(2)), [0, 1], "of two alike the first");
-  t.same(
-    chooseSeats(drawnHall("aaaa"), drawnSeats("...."), wish(3)),
-    [0, 1, 2],
-    "a single seat is left when it must be",
-  );
+  t.same(choose(drawnHall("aaaaa"), drawnSeats("....."), wish(2)), [0, 1], "of two alike the first");
+  t.same(choose(drawnHall("aaaa"), drawnSeats("...."), wish(3)), [0, 1, 2], "a single seat is left when it must be");
   const pieces = drawnHall("aaaa", "aaaa", "aaaa", "aaaa");
   const split = drawnSeats("..hh", "h.hh", "hhhh", "..hh");
-  t.same(chooseSeats(pieces, split, wish(3)), [0, 1, 5], "few pieces, then neighbouring rows");
-  t.same(chooseSeats(pieces, split, wish(4)), [0, 1, 12, 13], "fewer pieces before nearer rows");
-  t.same(chooseSeats(pieces, split, wish(5)), [0, 1, 5, 12, 13]);
-  t.equal(chooseSeats(pieces, split, wish(6)), undefined, "too few seats");
-  t.equal(chooseSeats(pieces, split, wish(3, { contiguous: true })), undefined, "no block");
+  t.same(choose(pieces, split, wish(3)), [0, 1, 5], "few pieces, then neighbouring rows");
+  t.same(choose(pieces, split, wish(4)), [0, 1, 12, 13], "fewer pieces before nearer rows");
+  t.same(choose(pieces, split, wish(5)), [0, 1, 5, 12, 13]);
+  t.equal(choose(pieces, split, wish(6)), undefined, "too few seats");
+  t.equal(choose(pieces, split, wish(3, { contiguous: true })), undefined, "no block");
   const mixed = drawnHall("aabb", "AABB");
   const all = drawnSeats("....", "....");
-  t.same(chooseSeats(mixed, all, wish(2, { category: 1 })), [2, 3]);
-  t.equal(chooseSeats(mixed, all, wish(3, { category: 1 })), undefined);
-  t.same(chooseSeats(mixed, all, wish(2, { accessible: true })), [4, 5], "who asks for accessible seats gets one");
+  t.same(choose(mixed, all, wish(2, { category: 1 })), [2, 3]);
+  t.equal(choose(mixed, all, wish(3, { category: 1 })), undefined);
+  t.same(choose(mixed, all, wish(2, { accessible: true })), [4, 5], "who asks for accessible seats gets one");
   const corner = drawnHall("aaaa", "aaaA");
+  t.same(choose(corner, drawnSeats("....", "..h."), wish(3, { accessible: true })), [2, 3, 7], "around the only one");
   t.same(
-    chooseSeats(corner, drawnSeats("....", "..h."), wish(3, { accessible: true })),
-    [2, 3, 7],
-    "around the only one",
-  );
-  t.same(
-    chooseSeats(corner, drawnSeats("....", "..hh"), wish(3, { accessible: true })),
+    choose(corner, drawnSeats("....", "..hh"), wish(3, { accessible: true })),
     [0, 1, 2],
     "or as others, when it is gone",
   );
@@ -61,7 +66,7 @@ t.test("examples", async (t) => {
 
 const isFree = ({ seats }: HallAndSeats, seat: number | undefined): boolean => seat !== undefined && seats[seat] === 0;
 
-const poolOf = ({ layout, hall, seats }: HallAndSeats, { category, accessible }: Wish): number[] =>
+const poolOf = ({ layout, hall, seats }: HallAndSeats, { category, accessible }: Wanted): number[] =>
   layout
     .filter((seat) => seats[seat.index] === 0 && (accessible || !seat.accessible))
     .filter((seat) => category === undefined || seat.category === hall.categories[category])
@@ -94,7 +99,7 @@ const hasAccessible = ({ layout }: HallAndSeats, chosen: readonly number[]): boo
   chosen.some((seat) => layout[seat]?.accessible === true);
 
 /** What a block is judged by, the first difference decides: an accessible seat if asked for, no single seat, cost. */
-const blockKey = (room: HallAndSeats, { accessible }: Wish, window: readonly number[]): number[] => [
+const blockKey = (room: HallAndSeats, { accessible }: Wanted, window: readonly number[]): number[] => [
   accessible && !hasAccessible(room, window) ? 1 : 0,
   leavesSingle(room, window) ? 1 : 0,
   costOf(room, window),
@@ -108,7 +113,7 @@ function compareKeys(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-const wishes = (quantityMax: number): fc.Arbitrary<Wish> =>
+const wishes = (quantityMax: number): fc.Arbitrary<Wanted> =>
   fc.record({
     quantity: fc.integer({ min: 1, max: quantityMax }),
     category: fc.constantFrom(undefined, undefined, 0),
@@ -117,9 +122,9 @@ const wishes = (quantityMax: number): fc.Arbitrary<Wish> =>
   });
 
 /** Of the pool, as many as wished, none twice, in ascending order, the seat map untouched. */
-function assertSound(room: HallAndSeats, wish: Wish): number[] | undefined {
+function assertSound(room: HallAndSeats, wish: Wanted): number[] | undefined {
   const before = room.seats.slice();
-  const chosen = chooseSeats(room.hall, room.seats, wish);
+  const chosen = choose(room.hall, room.seats, wish);
   assert.deepEqual(room.seats, before);
   if (chosen === undefined) return undefined;
   const pool = poolOf(room, wish);
@@ -193,7 +198,7 @@ t.test("of the narrowest spans of rows the cheapest gives a split", async (t) =>
         const y = room.layout[seat]?.y ?? Number.NaN;
         return y >= first && y <= last ? status : 2;
       });
-      const there = chooseSeats(room.hall, seats, split);
+      const there = choose(room.hall, seats, split);
       return there !== undefined && piecesOf(room, there) === piecesOf(room, chosen) ? [costOf(room, there)] : [];
     });
     assert.ok(Math.abs(costOf(room, chosen) - Math.min(...alone)) < 1e-6);
@@ -221,9 +226,9 @@ function countedHall(hall: Hall): { hall: Hall; looks: () => number } {
     count += 1;
     return value;
   };
-  const counted = ({ seats, rank, costSums, costMin, plainBits }: Run): Run => ({
+  const counted = ({ seats, rank, costSums, costMin, classBits }: Run): Run => ({
     costMin,
-    plainBits,
+    classBits,
     get seats() {
       return look(seats);
     },
@@ -259,7 +264,7 @@ t.test("the work of a choice grows with the hall, however it is cut up", async (
   ];
   for (const [name, count, length, isFree, quantity] of cases) {
     const { hall, looks } = countedHall(drawnHall(...rows(count, length)));
-    const chosen = chooseSeats(hall, seatsOf(count, length, isFree), wish(quantity));
+    const chosen = choose(hall, seatsOf(count, length, isFree), wish(quantity));
     t.equal(chosen?.length, quantity, name);
     const perSeat = looks() / (count * length);
     t.ok(perSeat > 1 && perSeat < LOOKS_PER_SEAT_MAX, `${name}: ${perSeat.toFixed(1)} looks a seat`);

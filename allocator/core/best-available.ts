@@ -1,6 +1,6 @@
 // Chooses seats for a number of people: adjacent seats in one row, nearest the hall's focus, not leaving a single
 // empty seat; when there is no such block, the fewest pieces in neighbouring rows.
-// B1: only seats of the pool (free, of an accepted category, accessible ones only when asked for) are given.
+// B1: only seats of the pool (free, of an accepted class) are given.
 // B2: a block is one window of one run; of two blocks the one that leaves no single seat wins, then the smaller cost.
 // B3: a split has as few pieces as the pool allows, then spans as few rows as possible; of several such spans of rows,
 //     each giving its longest lines, the cheapest.
@@ -10,11 +10,12 @@
 import { assert } from "../../shared/kernel/assert.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { Hall, Run } from "./hall.ts";
+import { hasClass } from "./seat-classes.ts";
 
 export interface Wish {
   readonly quantity: number;
-  /** `undefined` accepts all. */
-  readonly category: number | undefined;
+  /** The seat classes it may be given (seat-classes.ts). */
+  readonly classes: number;
   readonly accessible: boolean;
   readonly contiguous: boolean;
 }
@@ -36,9 +37,7 @@ interface Block {
 }
 
 const inPool = (hall: Hall, seats: Uint8Array, wish: Wish, seat: number): boolean =>
-  seats[seat] === SEAT_FREE &&
-  (wish.category === undefined || hall.category[seat] === wish.category) &&
-  (wish.accessible || hall.accessible[seat] === 0);
+  seats[seat] === SEAT_FREE && hasClass(wish.classes, hall.kind[seat] as number);
 
 /**
  * The seats for a wish, in ascending order of their index, or `undefined` when the pool is too small or, for a
@@ -103,7 +102,7 @@ function bestBlock(hall: Hall, seats: Uint8Array, wish: Wish): Block | undefined
   let best: Block | undefined;
   for (const run of hall.runsByCost) {
     if (!accessible && best !== undefined && !best.leavesSingle && quantity * run.costMin >= best.cost) break;
-    if (!accessible && run.plainBits !== undefined) {
+    if (!accessible && run.classBits !== undefined) {
       best = bestByBits(seats, run, wish, best);
       continue;
     }
@@ -126,14 +125,15 @@ function freeBits(seats: Uint8Array, { seats: line }: Run): number {
 }
 
 /** A bit for each seat of the run that the wish accepts, were it free. */
-function acceptedBits({ plainBits = [] }: Run, { category }: Wish): number {
-  if (category !== undefined) return plainBits[category] ?? 0;
+function acceptedBits({ classBits = [] }: Run, { classes }: Wish): number {
   let bits = 0;
-  for (let i = 0; i < plainBits.length; i += 1) bits |= plainBits[i] as number;
+  for (let kind = 0; kind < classBits.length; kind += 1) {
+    if (hasClass(classes, kind)) bits |= classBits[kind] as number;
+  }
   return bits;
 }
 
-/** All windows of a run at once, for a wish without accessible seats; what `betterOf` says of one after the other. */
+/** All windows of a run at once, for a wish that does not ask for accessible seats; what `betterOf` says of one after the other. */
 function bestByBits(seats: Uint8Array, run: Run, wish: Wish, best: Block | undefined): Block | undefined {
   const { quantity } = wish;
   const accepted = acceptedBits(run, wish);

@@ -2,7 +2,7 @@
 
 import type { BlockSeats, UnblockSeats } from "../../shared/protocol/command.ts";
 import { SEAT_BLOCKED, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
-import { accept, type Decision, DONE, refuse, type TurnContext } from "./decision.ts";
+import { accept, type Decision, DONE, fetch, refuse, type TurnContext } from "./decision.ts";
 import { assertSeats } from "./hall.ts";
 import { priorOf, REUSED } from "./replay.ts";
 import { isBlocked, type ShowState } from "./state.ts";
@@ -10,7 +10,7 @@ import { isBlocked, type ShowState } from "./state.ts";
 export function decideBlocking(state: ShowState, command: BlockSeats | UnblockSeats, context: TurnContext): Decision {
   const { id: operation, requestHash } = command.operation;
   const prior = priorOf(state, command.operation, context);
-  if (prior === "unknown") return { kind: "fetch", booking: undefined, operation };
+  if (prior === "unknown") return fetch({ operation });
   if (prior === "reused") return REUSED;
   if (prior === "same") return DONE;
   assertSeats(state.hall, command.seats);

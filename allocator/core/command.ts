@@ -2,12 +2,18 @@
 
 import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
 import type {
+  AcceptOffer,
   BlockSeats,
   ConfirmBooking,
+  DeclineOffer,
   ExtendHold,
+  JoinWaitlist,
+  LeaveWaitlist,
+  LowerWaiter,
   Operation,
   PlaceHold,
   ReadBooking,
+  ReadWaiter,
   ReleaseHold,
   UnblockSeats,
 } from "../../shared/protocol/command.ts";
@@ -56,6 +62,12 @@ export type ShowCommand =
   | ReleaseHold
   | ConfirmBooking
   | ReadBooking
+  | JoinWaitlist
+  | ReadWaiter
+  | LowerWaiter
+  | LeaveWaitlist
+  | AcceptOffer
+  | DeclineOffer
   | BlockSeats
   | UnblockSeats
   | CancelBooking

@@ -1,6 +1,7 @@
 // The one switch: a command and a state in, a decision out. Reads, never writes.
 
 import { assertNever } from "../../shared/kernel/assert.ts";
+import { decideAcceptOffer } from "./accept-offer.ts";
 import { decideBlocking } from "./block.ts";
 import type { ShowCommand } from "./command.ts";
 import { accept, answer, type Decision, DONE, type TurnContext } from "./decision.ts";
@@ -9,6 +10,13 @@ import { decideCancelBooking, decideConfirmBooking, decideSettlePayment } from "
 import { decidePlaceHold } from "./place-hold.ts";
 import { findBooking, isDecision } from "./replay.ts";
 import type { ShowState } from "./state.ts";
+import {
+  decideDeclineOffer,
+  decideJoinWaitlist,
+  decideLeaveWaitlist,
+  decideLowerWaiter,
+  decideReadWaiter,
+} from "./waitlist-commands.ts";
 
 /** What is due must have been settled before (see turn.ts). */
 export function decide(state: ShowState, command: ShowCommand, context: TurnContext): Decision {
@@ -29,6 +37,18 @@ export function decide(state: ShowState, command: ShowCommand, context: TurnCont
       const booking = findBooking(state, command, context);
       return isDecision(booking) ? booking : answer(booking, false);
     }
+    case "JoinWaitlist":
+      return decideJoinWaitlist(state, command, context);
+    case "ReadWaiter":
+      return decideReadWaiter(state, command, context);
+    case "LowerWaiter":
+      return decideLowerWaiter(state, command, context);
+    case "LeaveWaitlist":
+      return decideLeaveWaitlist(state, command, context);
+    case "AcceptOffer":
+      return decideAcceptOffer(state, command, context);
+    case "DeclineOffer":
+      return decideDeclineOffer(state, command, context);
     case "BlockSeats":
     case "UnblockSeats":
       return decideBlocking(state, command, context);

@@ -6,14 +6,18 @@ import { assertNever, fail } from "../../shared/kernel/assert.ts";
 import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
 import { type BookingStatus, SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
 import type { BookingConfirmed, HoldPlaced, PaymentBegun, ShowEvent } from "./event.ts";
+import { evolveWaitlist } from "./evolve-waitlist.ts";
+import { remember } from "./remember.ts";
 import {
+  addSessionSeats,
   type Booking,
-  type BookingEntry,
   enlist,
+  freeSeats,
   isLive,
+  leaveLine,
+  moveSeats,
   type Payment,
   type ShowState,
-  setSeat,
   standInLine,
 } from "./state.ts";
 
@@ -33,69 +37,59 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
     case "HoldPlaced":
       return placeHold(state, event, at);
     case "HoldExtended":
-      return extendHold(state, known(state, event.id), event, at);
+      return extendHold(state, known(state, event.id), event);
     case "HoldReleased":
-      remember(state, event.operation, event.requestHash, at, event.id);
+      remember(state, event.operation, event.requestHash, event.id);
       return finish(state, known(state, event.id), "released", undefined);
     case "HoldExpired":
       return finish(state, known(state, event.id), "expired", undefined);
     case "PaymentBegun":
-      return beginPayment(state, known(state, event.id), event, at);
+      return beginPayment(state, known(state, event.id), event);
     case "BookingConfirmed":
       return confirm(state, known(state, event.id), event, at);
     case "PaymentDeclined":
-      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, at, event.id);
+      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, event.id);
       return decline(state, known(state, event.id), event.reason, event.released);
     case "PaymentAbandoned":
       return abandon(state, known(state, event.id));
     case "PaymentCaptured":
-      return setPayment(known(state, event.id).value, { state: "captured" });
+      return setPayment(known(state, event.id), { state: "captured" });
     case "PaymentVoided":
-      return setPayment(known(state, event.id).value, { state: "voided" });
+      return setPayment(known(state, event.id), { state: "voided" });
     case "BookingCancelled":
-      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, at, event.id);
-      return cancel(state, known(state, event.id).value, event.reason);
+      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, event.id);
+      return cancel(state, known(state, event.id), event.reason);
     case "SeatsBlocked":
-      remember(state, event.operation, event.requestHash, at, event.seats);
-      for (const seat of event.seats) moveSeat(state, seat, SEAT_FREE, SEAT_BLOCKED);
-      return;
+      remember(state, event.operation, event.requestHash, event.seats);
+      return moveSeats(state, event.seats, SEAT_FREE, SEAT_BLOCKED);
     case "SeatsUnblocked":
-      remember(state, event.operation, event.requestHash, at, event.seats);
-      for (const seat of event.seats) moveSeat(state, seat, SEAT_BLOCKED, SEAT_FREE);
-      return;
+      remember(state, event.operation, event.requestHash, event.seats);
+      return freeSeats(state, event.seats, SEAT_BLOCKED);
     case "DeadlinesMoved":
       return moveDeadlines(state, event.byMs, event.outageId);
+    case "WaiterJoined":
+    case "WaiterLowered":
+    case "WaiterLeft":
+    case "OfferMade":
+    case "OfferAccepted":
+    case "OfferDeclined":
+    case "OfferLapsed":
+      return evolveWaitlist(state, event);
     default:
       assertNever(event);
   }
 }
 
-function known(state: ShowState, id: BookingId): BookingEntry {
-  const entry = state.bookings.entryOf(id);
-  if (entry === undefined) fail(`show ${state.showId}: event about an unknown booking ${id}`);
-  entry.value.version = state.seq;
-  return entry;
-}
-
-function moveSeat(state: ShowState, seat: number, from: number, to: number): void {
-  if (state.seats[seat] !== from) fail(`show ${state.showId}: seat ${seat} is ${state.seats[seat]}, not ${from}`);
-  setSeat(state, seat, to);
-}
-
-function remember(
-  state: ShowState,
-  id: OperationId,
-  requestHash: number,
-  at: number,
-  subject: BookingId | readonly number[],
-): void {
-  state.operations.set(id, { id, requestHash, at, subject });
-  state.keys.add(id, at);
+function known(state: ShowState, id: BookingId): Booking {
+  const booking = state.bookings.get(id);
+  if (booking === undefined) fail(`show ${state.showId}: event about an unknown booking ${id}`);
+  booking.version = state.seq;
+  return booking;
 }
 
 function placeHold(state: ShowState, event: HoldPlaced, at: number): void {
   if (state.bookings.has(event.id)) fail(`show ${state.showId}: hold ${event.id} placed twice`);
-  for (const seat of event.seats) moveSeat(state, seat, SEAT_FREE, SEAT_HELD);
+  moveSeats(state, event.seats, SEAT_FREE, SEAT_HELD);
   enlist(state, {
     id: event.id,
     session: event.session,
@@ -119,45 +113,36 @@ function placeHold(state: ShowState, event: HoldPlaced, at: number): void {
 
 function extendHold(
   state: ShowState,
-  entry: BookingEntry,
+  booking: Booking,
   event: { expiresAt: number; lineMs: number; operation: OperationId; requestHash: number },
-  at: number,
 ): void {
-  const booking = entry.value;
   if (booking.status !== "held" || booking.extended) fail(`booking ${booking.id} cannot be extended`);
-  state.deadlines.leave(entry);
+  leaveLine(state, booking);
   booking.extended = true;
   booking.expiresAt = event.expiresAt;
   booking.lineMs = event.lineMs;
-  standInLine(state, entry);
-  remember(state, event.operation, event.requestHash, at, booking.id);
+  standInLine(state, booking);
+  remember(state, event.operation, event.requestHash, booking.id);
 }
 
 /** Ends a live booking and frees its seats. */
-function finish(state: ShowState, entry: BookingEntry, status: BookingStatus, reason: string | undefined): void {
-  const booking = entry.value;
-  delist(state, entry);
-  for (const seat of booking.seats) moveSeat(state, seat, SEAT_HELD, SEAT_FREE);
+function finish(state: ShowState, booking: Booking, status: BookingStatus, reason: string | undefined): void {
+  delist(state, booking);
+  freeSeats(state, booking.seats, SEAT_HELD);
   booking.status = status;
   booking.reason = reason;
 }
 
 /** Out of the live ones: its deadline and its session's seats. */
-function delist(state: ShowState, entry: BookingEntry): void {
-  const booking = entry.value;
+function delist(state: ShowState, booking: Booking): void {
   if (!isLive(booking)) fail(`booking ${booking.id} is ${booking.status}`);
-  state.deadlines.leave(entry);
-  const session = state.sessionSeats.entryOf(booking.session);
-  const seats = (session?.value ?? 0) - booking.seats.length;
-  if (session === undefined || seats < 0) fail(`session of ${booking.id} has ${seats} seats`);
-  if (seats === 0) state.sessionSeats.delete(booking.session);
-  else session.value = seats;
+  leaveLine(state, booking);
+  addSessionSeats(state, booking.session, -booking.seats.length);
 }
 
-function beginPayment(state: ShowState, entry: BookingEntry, event: PaymentBegun, at: number): void {
-  const booking = entry.value;
+function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun): void {
   if (booking.status !== "held") fail(`payment begun for ${booking.id}, ${booking.status}`);
-  state.deadlines.leave(entry);
+  leaveLine(state, booking);
   booking.status = "paying";
   booking.contactEmail = event.contactEmail ?? booking.contactEmail;
   booking.payment = {
@@ -169,19 +154,18 @@ function beginPayment(state: ShowState, entry: BookingEntry, event: PaymentBegun
     operation: event.operation,
     requestHash: event.requestHash,
   };
-  standInLine(state, entry);
-  remember(state, event.operation, event.requestHash, at, booking.id);
+  standInLine(state, booking);
+  remember(state, event.operation, event.requestHash, booking.id);
 }
 
-function confirm(state: ShowState, entry: BookingEntry, event: BookingConfirmed, at: number): void {
-  const booking = entry.value;
+function confirm(state: ShowState, booking: Booking, event: BookingConfirmed, at: number): void {
   if (isLive(booking)) {
-    delist(state, entry);
-    for (const seat of booking.seats) moveSeat(state, seat, SEAT_HELD, SEAT_SOLD);
+    delist(state, booking);
+    moveSeats(state, booking.seats, SEAT_HELD, SEAT_SOLD);
   } else {
     // A success that came after its release, with nobody in the way.
     if (booking.payment?.state !== "voiding") fail(`booking ${booking.id} confirmed from ${booking.status}`);
-    for (const seat of booking.seats) moveSeat(state, seat, SEAT_FREE, SEAT_SOLD);
+    moveSeats(state, booking.seats, SEAT_FREE, SEAT_SOLD);
   }
   booking.status = "booked";
   booking.bookedAt = at;
@@ -198,7 +182,7 @@ function confirm(state: ShowState, entry: BookingEntry, event: BookingConfirmed,
       operation,
       requestHash,
     };
-    remember(state, operation, requestHash, at, booking.id);
+    remember(state, operation, requestHash, booking.id);
   } else {
     setPayment(
       booking,
@@ -207,29 +191,27 @@ function confirm(state: ShowState, entry: BookingEntry, event: BookingConfirmed,
   }
 }
 
-function decline(state: ShowState, entry: BookingEntry, reason: string, released: boolean): void {
-  const booking = entry.value;
+function decline(state: ShowState, booking: Booking, reason: string, released: boolean): void {
   if (booking.status !== "paying") fail(`payment declined for ${booking.id}, ${booking.status}`);
   if (released) {
-    finish(state, entry, "declined", reason);
+    finish(state, booking, "declined", reason);
   } else {
-    state.deadlines.leave(entry);
+    leaveLine(state, booking);
     booking.status = "held";
-    standInLine(state, entry);
+    standInLine(state, booking);
   }
   setPayment(booking, { state: "declined", reason });
 }
 
-function abandon(state: ShowState, entry: BookingEntry): void {
-  const booking = entry.value;
+function abandon(state: ShowState, booking: Booking): void {
   if (booking.status !== "paying") fail(`payment abandoned for ${booking.id}, ${booking.status}`);
-  finish(state, entry, "released", "payment_unknown");
+  finish(state, booking, "released", "payment_unknown");
   setPayment(booking, { state: "voiding" });
 }
 
 function cancel(state: ShowState, booking: Booking, reason: string): void {
   if (booking.status !== "booked") fail(`booking ${booking.id} cancelled from ${booking.status}`);
-  for (const seat of booking.seats) moveSeat(state, seat, SEAT_SOLD, SEAT_FREE);
+  freeSeats(state, booking.seats, SEAT_SOLD);
   booking.status = "cancelled";
   booking.reason = reason;
   // Without a reference nothing was taken by a payment gateway: there is nothing to give back.
@@ -252,4 +234,7 @@ function moveDeadlines(state: ShowState, byMs: number, outageId: number): void {
       booking.payment = { ...booking.payment, deadlineAt: booking.payment.deadlineAt + byMs };
     }
   }
+  if (state.line === undefined) return;
+  state.line.moveDeadlines(byMs, state.lastAt);
+  for (const waiter of state.line.all()) if (waiter.status === "offered") waiter.version = state.seq;
 }

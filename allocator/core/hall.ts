@@ -20,8 +20,8 @@ export interface Run {
   readonly costSums: readonly number[];
   /** Of its cheapest seat. */
   readonly costMin: number;
-  /** By category, a bit for each of its seats that is not accessible; absent where the run has more seats than bits. */
-  readonly plainBits: readonly number[] | undefined;
+  /** By seat class, a bit for each of its seats; absent where the run has more seats than bits. */
+  readonly classBits: readonly number[] | undefined;
 }
 
 /** Nearly every run is shorter: the seats of a longer one are looked at one by one. */
@@ -37,6 +37,8 @@ export interface Hall {
   readonly category: Uint8Array;
   /** 1 where the seat is accessible. */
   readonly accessible: Uint8Array;
+  /** Its class (seat-classes.ts) by seat. */
+  readonly kind: Uint8Array;
   readonly cost: Float64Array;
   /** From front to back: their ranks never go down. */
   readonly runs: readonly Run[];
@@ -104,14 +106,17 @@ function compileRun(
   const costSums = [0];
   for (const seat of seats) costSums.push((costSums.at(-1) ?? 0) + (cost[seat.index] ?? 0));
   const costMin = Math.min(...seats.map((seat) => cost[seat.index] as number));
-  return { seats: seats.map((seat) => seat.index), rank, costSums, costMin, plainBits: plainBits(seats, categories) };
+  return { seats: seats.map((seat) => seat.index), rank, costSums, costMin, classBits: classBits(seats, categories) };
 }
 
-function plainBits(seats: readonly LayoutSeat[], categories: readonly string[]): number[] | undefined {
+function classBits(seats: readonly LayoutSeat[], categories: readonly string[]): number[] | undefined {
   if (seats.length > RUN_BITS_MAX) return undefined;
-  const bitsOf = (category: string): number =>
-    seats.reduce((bits, seat, i) => (seat.category === category && !seat.accessible ? bits | (1 << i) : bits), 0);
-  return categories.map(bitsOf);
+  const bits: number[] = new Array(2 * categories.length).fill(0);
+  for (const [i, seat] of seats.entries()) {
+    const kind = 2 * categories.indexOf(seat.category) + (seat.accessible ? 1 : 0);
+    bits[kind] = (bits[kind] as number) | (1 << i);
+  }
+  return bits;
 }
 
 /** `layout` must be valid: dense indices, unique labels, 1–2,000 seats (the catalogue checks it on import). */
@@ -147,6 +152,7 @@ export function compileHall(layout: Layout): Hall {
     y: Float64Array.from(layout.seats, (seat) => seat.y),
     category: Uint8Array.from(layout.seats, (seat) => categories.indexOf(seat.category)),
     accessible: Uint8Array.from(layout.seats, (seat) => (seat.accessible ? 1 : 0)),
+    kind: Uint8Array.from(layout.seats, (seat) => 2 * categories.indexOf(seat.category) + (seat.accessible ? 1 : 0)),
     cost,
     runs,
     runsByCost: runs.toSorted((a, b) => a.costMin - b.costMin),

@@ -2,7 +2,7 @@
 // A hold may be extended once, to created + max(600 s, ttl); asking again is `already_extended`.
 
 import type { ExtendHold, ReleaseHold } from "../../shared/protocol/command.ts";
-import { accept, answer, type Decision, refuse, type TurnContext } from "./decision.ts";
+import { accept, answer, type Decision, fetch, refuse, type TurnContext } from "./decision.ts";
 import { findBooking, isDecision, priorOf, REUSED } from "./replay.ts";
 import type { Booking, ShowState } from "./state.ts";
 
@@ -17,7 +17,7 @@ function beforeDeciding(
   const booking = findBooking(state, command, context);
   if (isDecision(booking)) return booking;
   const prior = priorOf(state, command.operation, context);
-  if (prior === "unknown") return { kind: "fetch", booking: command.bookingId, operation: command.operation.id };
+  if (prior === "unknown") return fetch({ booking: command.bookingId, operation: command.operation.id });
   if (prior === "reused") return REUSED;
   return { booking, again: prior === "same" };
 }

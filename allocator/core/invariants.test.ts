@@ -5,7 +5,7 @@ import type { BookingId } from "../../shared/kernel/ids.ts";
 import { Entry } from "../../shared/kernel/linked-hash-map.ts";
 import { begun, booking, given, placed, session, T0, TTL } from "../../test/core/specification.ts";
 import { violations } from "./invariants.ts";
-import type { Booking, BookingEntry, DeadlineKind, ShowState } from "./state.ts";
+import type { Booking, DeadlineKind, ShowState } from "./state.ts";
 
 const sound = (): ShowState =>
   given(
@@ -22,7 +22,8 @@ const sound = (): ShowState =>
   ).state();
 const hold = (state: ShowState): Booking => state.bookings.get(booking("h")) as Booking;
 
-const entry = (state: ShowState, id: BookingId): BookingEntry => state.bookings.entryOf(id) as BookingEntry;
+const entry = (state: ShowState, id: BookingId): Entry<BookingId, Booking> =>
+  state.bookings.entryOf(id) as Entry<BookingId, Booking>;
 const stand = (state: ShowState, kind: DeadlineKind, id: BookingId, at: number): void =>
   state.deadlines.stand(kind, 1, entry(state, id), at);
 

@@ -2,7 +2,9 @@
 
 import { SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
 import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
-import { deadlineOf, isLive, type ShowState, seatClass } from "./state.ts";
+import { isWaiting } from "../../waitlist/core/waiter.ts";
+import { LEAVING_PER_TURN_MAX, roomOf } from "./hand-on.ts";
+import { closesAt, deadlineOf, isLive, type ShowState, seatClass } from "./state.ts";
 
 /** What is wrong with the state, one sentence each; empty when every invariant of state.ts and deadline-lines.ts holds. */
 export function violations(state: ShowState): string[] {
@@ -11,6 +13,7 @@ export function violations(state: ShowState): string[] {
     ...countViolations(state),
     ...sessionViolations(state),
     ...deadlineViolations(state),
+    ...lineViolations(state),
   ];
 }
 
@@ -25,6 +28,13 @@ function seatViolations(state: ShowState): string[] {
       if (state.seats[seat] !== expected)
         found.push(`seat ${seat} of ${booking.id} is ${state.seats[seat]}, not ${expected}`);
       owner.set(seat, booking.id);
+    }
+  }
+  for (const { id, offer } of state.line?.all() ?? []) {
+    for (const seat of offer?.seats ?? []) {
+      if (owner.has(seat)) found.push(`seat ${seat} belongs to ${owner.get(seat)} and is offered to ${id}`);
+      if (state.seats[seat] !== SEAT_HELD) found.push(`seat ${seat} offered to ${id} is ${state.seats[seat]}`);
+      owner.set(seat, id);
     }
   }
   for (const [seat, status] of state.seats.entries()) {
@@ -53,6 +63,9 @@ function sessionViolations(state: ShowState): string[] {
   for (const booking of state.bookings.values()) {
     if (isLive(booking)) seats.set(booking.session, (seats.get(booking.session) ?? 0) + booking.seats.length);
   }
+  for (const waiter of state.line?.all() ?? []) {
+    if (isWaiting(waiter)) seats.set(waiter.session, (seats.get(waiter.session) ?? 0) + waiter.quantity);
+  }
   const found: string[] = [];
   for (const [session, count] of seats) {
     if (state.sessionSeats.get(session as never) !== count)
@@ -75,5 +88,31 @@ function deadlineViolations(state: ShowState): string[] {
       found.push(`${booking.id} falls due at ${deadlineOf(booking)}, stands at ${entry?.at}`);
   }
   if (state.deadlines.size !== live) found.push(`${state.deadlines.size} deadlines for ${live} live bookings`);
+  return found;
+}
+
+function lineViolations(state: ShowState): string[] {
+  const { line, terms } = state;
+  if (line === undefined) return [];
+  const found: string[] = [];
+  const sessions = new Set<string>();
+  let active = 0;
+  for (const waiter of line.all()) {
+    if (!isWaiting(waiter)) continue;
+    active += 1;
+    if (sessions.has(waiter.session)) found.push(`session ${waiter.session} waits twice`);
+    sessions.add(waiter.session);
+    if (waiter.offer?.seats.length !== (waiter.status === "offered" ? waiter.quantity : undefined))
+      found.push(`${waiter.id} is ${waiter.status} for ${waiter.quantity} with ${waiter.offer?.seats.length} seats`);
+  }
+  if (active !== line.activeCount) found.push(`${line.activeCount} active waiters are counted, ${active} are there`);
+  // Once sales are over nobody is served: whoever is still there is on the way out.
+  if (line.stirred || active > LEAVING_PER_TURN_MAX || state.lastAt >= closesAt(state)) return found;
+  // What a calm line has left undone (hand-on.ts, N1).
+  const room = roomOf(state);
+  const next = line.nextOffer(terms.waitlistPolicy, room);
+  if (next !== undefined) found.push(`${next.waiter.id} could be served and is not`);
+  const lost = line.nextHopeless(room);
+  if (lost !== undefined) found.push(`${lost.id} is hopeless and still waits`);
   return found;
 }

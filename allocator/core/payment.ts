@@ -11,7 +11,7 @@ import type { BookingId } from "../../shared/kernel/ids.ts";
 import type { ConfirmBooking } from "../../shared/protocol/command.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { CancelBooking, SettlePayment } from "./command.ts";
-import { accept, answer, type Decision, DONE, refuse, type TurnContext } from "./decision.ts";
+import { accept, answer, type Decision, DONE, fetch, refuse, type TurnContext } from "./decision.ts";
 import type { PaymentDeclined } from "./event.ts";
 import { findBooking, isDecision, priorOf, REUSED } from "./replay.ts";
 import type { Booking, Payment, ShowState } from "./state.ts";
@@ -24,7 +24,7 @@ export function decideConfirmBooking(state: ShowState, command: ConfirmBooking, 
     return booking.payment.requestHash === operation.requestHash ? presentOutcome(booking) : REUSED;
   }
   const prior = priorOf(state, operation, context);
-  if (prior === "unknown") return { kind: "fetch", booking: booking.id, operation: operation.id };
+  if (prior === "unknown") return fetch({ booking: booking.id, operation: operation.id });
   if (prior === "reused") return REUSED;
   // An earlier attempt's key.
   if (prior === "same") return presentOutcome(booking);
@@ -121,6 +121,7 @@ function mayStillBook(state: ShowState, booking: Booking): boolean {
   return (
     !state.terms.cancelled &&
     !state.sessionSeats.has(booking.session) &&
+    (state.line === undefined || state.line.waitingCount === 0) &&
     booking.seats.every((seat) => state.seats[seat] === SEAT_FREE)
   );
 }
@@ -129,7 +130,7 @@ export function decideCancelBooking(state: ShowState, command: CancelBooking, co
   const booking = findBooking(state, command, context);
   if (isDecision(booking)) return booking;
   const prior = priorOf(state, command.operation, context);
-  if (prior === "unknown") return { kind: "fetch", booking: booking.id, operation: command.operation.id };
+  if (prior === "unknown") return fetch({ booking: booking.id, operation: command.operation.id });
   if (prior === "reused") return REUSED;
   if (prior === "same" || booking.status === "cancelled") return answer(booking, true);
   if (booking.status === "paying") return refuse({ code: "payment_in_progress" });

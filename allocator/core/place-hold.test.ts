@@ -16,6 +16,7 @@ import {
   TERMS,
   TTL,
 } from "../../test/core/specification.ts";
+import { joined } from "../../test/core/waitlist-events.ts";
 import type { ShowCommand } from "./command.ts";
 
 type Wish = Partial<Extract<SeatChoice, { by: "quantity" }>>;
@@ -300,4 +301,16 @@ t.test("refusals come in the order of the specification", async (t) => {
     .given(placed("held", "bob", [0]), blocked([2, 3, 4]))
     .when(bySeats("h", "ann", [0, 1, 2]), T0)
     .thenRefused(t, { code: "show_full", free: 1 });
+});
+
+t.test("a claim on seats that the hall does not have is met by nobody", async (t) => {
+  // All of category b is accessible. The waiter would take any b; of the ordinary ones there are none.
+  const past = [
+    placed("held", "bob", [0, 1], { total: 2_000 }),
+    placed("b", "bob", [2], { total: 2_000 }),
+    joined("w", "ann", 1, { categories: [1], accessible: true }),
+  ] as const;
+  const show = on({ hall: drawnHall("aaB") }).given(...past);
+  show.when(byNumber("h", "eve", 1), T0).thenRefused(t, { code: "retry_held", free: 0 });
+  show.when(byNumber("h", "eve", 1, { accessible: true }), T0).thenRefused(t, { code: "waitlist_active", free: 0 });
 });

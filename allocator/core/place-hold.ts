@@ -1,6 +1,7 @@
 // PlaceHold: all the seats asked for or none, for one session, for a limited time.
 // Refusals come in the order of the specification; each counts only the seats this request could be given: all of
-// them when it names seats, those of its category (accessible ones only when asked for) when it gives a number.
+// them when it names seats, those of its category (accessible ones only when asked for) when it gives a number. What is
+// free to it is what is free and not claimed by waiters.
 
 import { fail } from "../../shared/kernel/assert.ts";
 import { bookingIdOf } from "../../shared/kernel/ids.ts";
@@ -8,9 +9,11 @@ import type { PlaceHold, SeatChoice } from "../../shared/protocol/command.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
 import { chooseSeats } from "./best-available.ts";
-import { accept, answer, type Decision, refuse, type TurnContext } from "./decision.ts";
+import { accept, answer, type Decision, fetch, refuse, type TurnContext } from "./decision.ts";
+import type { HoldPlaced } from "./event.ts";
 import { assertSeats } from "./hall.ts";
 import { priorOf, REUSED } from "./replay.ts";
+import { ALL_CLASSES, countIn, hasClass, poolOf } from "./seat-classes.ts";
 import { nearestAllowedBlock, strandedSeat } from "./single-gap.ts";
 import { bookingOf, type ShowState } from "./state.ts";
 
@@ -27,19 +30,38 @@ export function decidePlaceHold(state: ShowState, command: PlaceHold, context: T
   const held = state.sessionSeats.get(session) ?? 0;
   if (held + wanted > SEATS_PER_SESSION_MAX) return refuse({ code: "hold_limit", held });
 
-  const free = countPool(state.free, choice);
-  if (free + countPool(state.held, choice) < wanted) return refuse({ code: "show_full", free });
-  // The waitlist's place in the order: an eligible waiter's claim refuses here with `waitlist_active`.
+  const pool = choice.by === "seats" ? ALL_CLASSES : poolOf(choice.category, choice.accessible);
+  if (countIn(state.free, pool) + countIn(state.held, pool) < wanted) {
+    return refuse({ code: "show_full", free: countIn(state.free, pool) });
+  }
+  const claimed = state.line?.claimed ?? 0;
+  const open = pool & ~claimed;
+  const free = countIn(state.free, open);
+  if (claimed !== 0 && meetsClaim(state, choice, { claimed, pool, free })) {
+    return refuse({ code: "waitlist_active", free });
+  }
   if (free < wanted) return refuse({ code: "retry_held", free });
 
-  const seats = choice.by === "seats" ? namedSeats(state, choice.seats, free) : numberOfSeats(state, choice, free);
-  return Array.isArray(seats) ? place(state, command, seats, context.now) : (seats as Decision);
+  const seats =
+    choice.by === "seats" ? namedSeats(state, choice.seats, free) : numberOfSeats(state, choice, { open, free });
+  return Array.isArray(seats) ? acceptHold(state, command, seats, context.now) : (seats as Decision);
+}
+
+/** Nobody barges: what waiters claim is not there for others, and who needs it is told to join. */
+function meetsClaim(
+  { hall }: ShowState,
+  choice: SeatChoice,
+  { claimed, pool, free }: { claimed: number; pool: number; free: number },
+): boolean {
+  if (choice.by === "seats") return choice.seats.some((seat) => hasClass(claimed, hall.kind[seat] as number));
+  // A class can be claimed that has no seat in this hall: the ordinary ones of a category that is all accessible.
+  return free < choice.quantity && hall.kind.some((kind) => hasClass(pool & claimed, kind));
 }
 
 function replayed(state: ShowState, command: PlaceHold, prior: "same" | "reused" | "unknown"): Decision {
   const { operation } = command;
   if (prior === "unknown") {
-    return { kind: "fetch", booking: bookingIdOf(state.showId, operation.id), operation: operation.id };
+    return fetch({ booking: bookingIdOf(state.showId, operation.id), operation: operation.id });
   }
   const booking = bookingOf(state, operation.id);
   return prior === "same" && booking !== undefined ? answer(booking, true) : REUSED;
@@ -58,57 +80,63 @@ function assertValid(state: ShowState, choice: SeatChoice, wanted: number): void
   assertSeats(state.hall, choice.seats);
 }
 
-/** Sums per-class counts over the seats the request could be given. */
-function countPool(counts: readonly number[], choice: SeatChoice): number {
-  let sum = 0;
-  for (let kind = 0; kind < counts.length; kind += 1) {
-    if (choice.by === "quantity") {
-      if (choice.category !== undefined && kind >> 1 !== choice.category) continue;
-      if (!choice.accessible && (kind & 1) === 1) continue;
-    }
-    sum += counts[kind] as number;
-  }
-  return sum;
-}
-
 function namedSeats(state: ShowState, wanted: readonly number[], free: number): readonly number[] | Decision {
   const taken = wanted.filter((seat) => state.seats[seat] !== SEAT_FREE);
   if (taken.length > 0) return refuse({ code: "seats_taken", seats: taken, free });
-  if (state.terms.singleGap === "reject") {
-    const stranded = strandedSeat(state.hall, state.seats, wanted);
-    if (stranded !== undefined) {
-      return refuse({ code: "single_gap", stranded, block: nearestAllowedBlock(state.hall, state.seats, wanted) });
-    }
-  }
-  return wanted;
+  return singleGapIn(state, state.seats, wanted) ?? wanted;
+}
+
+/** The refusal of seats by label that would strand one, where the show refuses that. `seats`: the map to judge by. */
+export function singleGapIn(
+  { hall, terms }: ShowState,
+  seats: Uint8Array,
+  wanted: readonly number[],
+): Decision | undefined {
+  if (terms.singleGap !== "reject") return undefined;
+  const stranded = strandedSeat(hall, seats, wanted);
+  if (stranded === undefined) return undefined;
+  return refuse({ code: "single_gap", stranded, block: nearestAllowedBlock(hall, seats, wanted) });
 }
 
 function numberOfSeats(
   state: ShowState,
-  choice: SeatChoice & { by: "quantity" },
-  free: number,
+  { quantity, accessible, contiguous }: SeatChoice & { by: "quantity" },
+  { open, free }: { open: number; free: number },
 ): readonly number[] | Decision {
-  return chooseSeats(state.hall, state.seats, choice) ?? refuse({ code: "no_contiguous_block", free });
+  const wish = { quantity, classes: open, accessible, contiguous };
+  return chooseSeats(state.hall, state.seats, wish) ?? refuse({ code: "no_contiguous_block", free });
 }
 
-function place(state: ShowState, command: PlaceHold, seats: readonly number[], now: number): Decision {
-  const { terms, hall } = state;
-  const id = bookingIdOf(state.showId, command.operation.id);
+function acceptHold(state: ShowState, command: PlaceHold, seats: readonly number[], now: number): Decision {
+  const event = holdPlaced(state, command, seats, now);
+  return accept(event, event.id);
+}
+
+/** A fresh hold of the command's session. */
+export function holdPlaced(
+  state: ShowState,
+  { session, operation }: Pick<PlaceHold, "session" | "operation">,
+  seats: readonly number[],
+  now: number,
+): HoldPlaced {
+  const { terms } = state;
+  return {
+    kind: "HoldPlaced",
+    id: bookingIdOf(state.showId, operation.id),
+    session,
+    seats,
+    total: priceOf(state, seats),
+    currency: terms.currency,
+    expiresAt: now + terms.holdTtlMs,
+    graceMs: terms.graceMs,
+    lineMs: terms.holdTtlMs + terms.graceMs,
+    requestHash: operation.requestHash,
+  };
+}
+
+/** In minor units, by the show's present prices. */
+export function priceOf({ terms, hall }: ShowState, seats: readonly number[]): number {
   let total = 0;
   for (const seat of seats) total += terms.prices[hall.category[seat] as number] as number;
-  return accept(
-    {
-      kind: "HoldPlaced",
-      id,
-      session: command.session,
-      seats,
-      total,
-      currency: terms.currency,
-      expiresAt: now + terms.holdTtlMs,
-      graceMs: terms.graceMs,
-      lineMs: terms.holdTtlMs + terms.graceMs,
-      requestHash: command.operation.requestHash,
-    },
-    id,
-  );
+  return total;
 }

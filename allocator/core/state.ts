@@ -2,17 +2,27 @@
 // S1: `seats[i]` is free, held, sold or blocked; every held seat belongs to one live booking's `seats`.
 // S2: `free` and `held` count by seat class (category × accessible) what `seats` says.
 // S3: `bookings` has every booking that is live, whose payment is unfinished, or whose last change is not yet
-//     committed; the others are cold: in the table only. Likewise `operations`.
-// S4: `keys` knows the fingerprint of every hold's operation and of every other one of the last day, cold ones too; it
-//     may know too many, never too few: an operation it does not know is new, and needs no look-up.
+//     committed; the others are cold: in the table only. Likewise `operations` and the waiters of `line`.
+// S4: `keys` knows the fingerprint of every operation that placed a hold or joined the line, and of every other one of
+//     the last day, cold ones too; it may know too many, never too few: an operation it does not know is new, and needs
+//     no look-up.
 // S5: `bookings` is a linked hash map: its entries are what stands in the lines of `deadlines`, a live one in exactly
 //     one, any other in none. A booking is taken out of its line before it is taken out of `bookings`.
 // How it lies in memory decides how fast a turn is: among a thousand shows most of it waits for memory. So one table
 // finds a booking and its place in line, and nothing is built anew when the last hold goes and the next one comes.
 
+import { fail } from "../../shared/kernel/assert.ts";
 import { DeadlineLines } from "../../shared/kernel/deadline-lines.ts";
-import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
-import { type Entry, LinkedHashMap } from "../../shared/kernel/linked-hash-map.ts";
+import {
+  type BookingId,
+  bookingIdOf,
+  type OperationId,
+  type SessionId,
+  type ShowId,
+  type WaiterId,
+  waiterIdOf,
+} from "../../shared/kernel/ids.ts";
+import { LinkedHashMap } from "../../shared/kernel/linked-hash-map.ts";
 import {
   type BookingStatus,
   type BookingView,
@@ -21,8 +31,11 @@ import {
   SEAT_HELD,
 } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import { Line } from "../../waitlist/core/line.ts";
+import { isWaiting, type Waiter } from "../../waitlist/core/waiter.ts";
 import type { Hall } from "./hall.ts";
 import { KeyIndex } from "./key-index.ts";
+import { countIn } from "./seat-classes.ts";
 
 /**
  * `begun`: the gateway is being asked · `authorised`: booked, to be captured · `captured`: the money is ours ·
@@ -70,14 +83,12 @@ export interface OperationRecord {
   readonly id: OperationId;
   readonly requestHash: number;
   readonly at: number;
-  /** The booking it was about, or the seats. */
-  readonly subject: BookingId | readonly number[];
+  /** The booking or waiter it was about, or the seats. */
+  readonly subject: BookingId | WaiterId | readonly number[];
 }
 
+/** What of a booking ends by itself. */
 export type DeadlineKind = "hold" | "extended" | "paying";
-
-/** A booking as it stands in `bookings` and, while it is live, in a line of `deadlines`. */
-export type BookingEntry = Entry<BookingId, Booking>;
 
 export interface ShowState {
   readonly showId: ShowId;
@@ -94,14 +105,15 @@ export interface ShowState {
   readonly bookings: LinkedHashMap<BookingId, Booking>;
   readonly operations: LinkedHashMap<OperationId, OperationRecord>;
   readonly keys: KeyIndex;
-  /** Seats each session has in live bookings. */
+  /** Seats each session has in live bookings, offered to it and waited for by it. */
   readonly sessionSeats: LinkedHashMap<SessionId, number>;
   /** Of the live ones in `bookings`. */
   readonly deadlines: DeadlineLines<DeadlineKind, BookingId, Booking>;
+  /** Who waits; absent until somebody does. */
+  line: Line | undefined;
 }
 
-export const seatClass = (hall: Hall, seat: number): number =>
-  2 * (hall.category[seat] as number) + (hall.accessible[seat] as number);
+export const seatClass = (hall: Hall, seat: number): number => hall.kind[seat] as number;
 
 /** A show nothing has happened to. Its first event is `ShowOpened`. */
 export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState {
@@ -123,6 +135,7 @@ export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState
     keys: new KeyIndex(),
     sessionSeats: new LinkedHashMap(),
     deadlines: new DeadlineLines(),
+    line: undefined,
   };
 }
 
@@ -135,6 +148,20 @@ export function setSeat(state: ShowState, seat: number, status: number): void {
   if (status === SEAT_FREE) state.free[kind] = (state.free[kind] as number) + 1;
   else if (status === SEAT_HELD) state.held[kind] = (state.held[kind] as number) + 1;
   state.seats[seat] = status;
+}
+
+/** Moves seats from one state to another; a seat that is not in the first is a bug. For `evolve` only. */
+export function moveSeats(state: ShowState, seats: readonly number[], from: number, to: number): void {
+  for (const seat of seats) {
+    if (state.seats[seat] !== from) fail(`show ${state.showId}: seat ${seat} is ${state.seats[seat]}, not ${from}`);
+    setSeat(state, seat, to);
+  }
+}
+
+/** Frees seats, and lets the line know how quickly it goes. */
+export function freeSeats(state: ShowState, seats: readonly number[], from: number): void {
+  moveSeats(state, seats, from, SEAT_FREE);
+  state.line?.noteFreed(seats.length, state.lastAt);
 }
 
 export const isLive = (booking: Booking): boolean => booking.status === "held" || booking.status === "paying";
@@ -153,28 +180,52 @@ export const deadlineOf = (booking: Booking): number =>
 
 /** Puts a loaded or new booking where it belongs: known by its key, a live one with its deadline and session's seats. */
 export function enlist(state: ShowState, booking: Booking): void {
-  const entry = state.bookings.set(booking.id, booking);
+  state.bookings.set(booking.id, booking);
   state.keys.addHold(booking.id);
   if (!isLive(booking)) return;
-  const session = state.sessionSeats.entryOf(booking.session);
-  if (session === undefined) state.sessionSeats.set(booking.session, booking.seats.length);
-  else session.value += booking.seats.length;
-  standInLine(state, entry);
+  addSessionSeats(state, booking.session, booking.seats.length);
+  standInLine(state, booking);
+}
+
+/** Puts a loaded or new waiter where it belongs: known by its key, an active one in the line and its session's seats. */
+export function enlistWaiter(state: ShowState, waiter: Waiter, seenAt: number): void {
+  state.line ??= new Line();
+  state.line.add(waiter, seenAt);
+  state.keys.addHold(waiter.id);
+  if (isWaiting(waiter)) addSessionSeats(state, waiter.session, waiter.quantity);
+}
+
+/** Counts seats a session has more, or fewer. */
+export function addSessionSeats(state: ShowState, session: SessionId, count: number): void {
+  const seats = (state.sessionSeats.get(session) ?? 0) + count;
+  if (seats < 0) fail(`show ${state.showId}: a session has ${seats} seats`);
+  if (seats === 0) state.sessionSeats.delete(session);
+  else state.sessionSeats.set(session, seats);
 }
 
 /** Puts a live booking into the line its status calls for. */
-export function standInLine({ deadlines }: ShowState, entry: BookingEntry): void {
-  const booking = entry.value;
+export function standInLine(state: ShowState, booking: Booking): void {
+  const entry = state.bookings.entryOf(booking.id);
+  if (entry === undefined) fail(`show ${state.showId}: booking ${booking.id} cannot stand in line`);
   if (booking.status === "paying" && booking.payment !== undefined) {
-    deadlines.stand("paying", booking.payment.lineMs, entry, booking.payment.deadlineAt);
+    state.deadlines.stand("paying", booking.payment.lineMs, entry, booking.payment.deadlineAt);
   } else {
-    deadlines.stand(booking.extended ? "extended" : "hold", booking.lineMs, entry, deadlineOf(booking));
+    state.deadlines.stand(booking.extended ? "extended" : "hold", booking.lineMs, entry, deadlineOf(booking));
   }
+}
+
+export function leaveLine(state: ShowState, booking: Booking): void {
+  const entry = state.bookings.entryOf(booking.id);
+  if (entry !== undefined) state.deadlines.leave(entry);
 }
 
 /** The booking an operation made, were it a hold's. */
 export const bookingOf = (state: ShowState, operation: OperationId): Booking | undefined =>
   state.bookings.get(bookingIdOf(state.showId, operation));
+
+/** The waiter an operation made, were it a join. */
+export const waiterOf = (state: ShowState, operation: OperationId): Waiter | undefined =>
+  state.line?.get(waiterIdOf(state.showId, operation));
 
 export function viewOf(state: ShowState, booking: Booking): BookingView {
   return {
@@ -193,5 +244,13 @@ export function viewOf(state: ShowState, booking: Booking): BookingView {
     reason: booking.reason,
   };
 }
+
+/** From this moment nothing is sold and the line closes; a cancelled show's is past. */
+export const closesAt = ({ terms }: ShowState): number =>
+  terms.cancelled ? Number.NEGATIVE_INFINITY : terms.salesCutoffAt;
+
+/** The free seats that waiters claim. */
+export const queuedSeats = ({ line, free }: ShowState): number =>
+  line === undefined ? 0 : countIn(free, line.claimed);
 
 export const isBlocked = (state: ShowState, seat: number): boolean => state.seats[seat] === SEAT_BLOCKED;

@@ -1,15 +1,18 @@
 // One turn: settle what is due, decide, evolve. Synchronous and pure: ids and `now` arrive from outside.
 // T1: turn time decides, not arrival: a confirm wins exactly if its turn comes before the deadline.
 // T2: all events of a turn share one log sequence and one commit; a turn without events uses none.
-// T3: seats freed are handed on in the same turn: see the waitlist's place below.
+// T3: seats freed are handed on in the same turn (hand-on.ts): what is due is settled and handed on before the command is
+//     decided, so that it meets the truth; what the command freed, after it.
 // T4: outages come first: nothing is settled before the deadlines have been moved by them.
 
 import type { ShowCommand } from "./command.ts";
 import { decide } from "./decide.ts";
 import type { Decision, TurnContext } from "./decision.ts";
+import { nextAt } from "./due.ts";
 import type { ShowEvent } from "./event.ts";
 import { evolve } from "./evolve.ts";
-import type { ShowState } from "./state.ts";
+import { handOn, LEAVING_PER_TURN_MAX } from "./hand-on.ts";
+import { closesAt, type ShowState } from "./state.ts";
 
 export interface Turn {
   /** The turn's time: `now`, or the show's last recorded time when a clock went back. */
@@ -21,29 +24,64 @@ export interface Turn {
   readonly decision: Decision;
 }
 
-const NOTHING: readonly ShowEvent[] = [];
-
 /** Applies `command` to `state`. The caller commits `events` before anybody hears of the decision. */
 export function takeTurn(state: ShowState, command: ShowCommand, context: TurnContext): Turn {
   const at = Math.max(context.now, state.lastAt);
   const seq = state.seq + 1;
-  const isDue = state.deadlines.nextAt() <= at && command.kind !== "MoveDeadlines";
-  const ended = isDue ? settleDue(state, seq, at) : NOTHING;
+  const events: ShowEvent[] = [];
+  const isSettling = command.kind !== "MoveDeadlines";
+  if (isSettling && nextAt(state) <= at) settleDue(state, seq, at, events);
+  if (isSettling && state.line !== undefined) {
+    notePresence(state, command, at);
+    serveLine(state, seq, at, events);
+  }
   const decision = decide(state, command, at === context.now ? context : { ...context, now: at });
-  const decided = decision.kind === "accept" ? decision.events : NOTHING;
-  for (const event of decided) evolve(state, event, seq, at);
-  // The waitlist's place: whoever waits is served here from the seats the lines above freed, in this same commit.
-  return { at, seq, events: ended.length === 0 ? decided : [...ended, ...decided], decision };
+  if (decision.kind === "accept") {
+    for (const event of decision.events) apply(state, event, seq, at, events);
+    if (isSettling && state.line !== undefined) serveLine(state, seq, at, events);
+  }
+  return { at, seq, events, decision };
+}
+
+/** Whoever asks about its entry is there; one that was skipped is put back by the very turn of its poll. */
+function notePresence({ line }: ShowState, command: ShowCommand, at: number): void {
+  if (line === undefined || !("waiterId" in command)) return;
+  const waiter = line.get(command.waiterId);
+  if (waiter !== undefined && waiter.session === command.session) line.see(waiter, at);
+}
+
+function serveLine(state: ShowState, seq: number, at: number, events: ShowEvent[]): void {
+  handOn(state, at, (event) => apply(state, event, seq, at, events));
+}
+
+function apply(state: ShowState, event: ShowEvent, seq: number, at: number, events: ShowEvent[]): void {
+  evolve(state, event, seq, at);
+  events.push(event);
+  state.line?.stir();
 }
 
 /** Ends everything whose deadline is not after `at`, earliest first. */
-function settleDue(state: ShowState, seq: number, at: number): ShowEvent[] {
-  const events: ShowEvent[] = [];
+function settleDue(state: ShowState, seq: number, at: number, events: ShowEvent[]): void {
   for (let due = state.deadlines.next(); due !== undefined && due.at <= at; due = state.deadlines.next()) {
     const event: ShowEvent =
       due.kind === "paying" ? { kind: "PaymentAbandoned", id: due.id } : { kind: "HoldExpired", id: due.id };
-    evolve(state, event, seq, at);
-    events.push(event);
+    apply(state, event, seq, at, events);
   }
-  return events;
+  settleLine(state, seq, at, events);
+}
+
+/** Of the line too, but for what more than LEAVING_PER_TURN_MAX would be: the next turn goes on with it. */
+function settleLine(state: ShowState, seq: number, at: number, events: ShowEvent[]): void {
+  const { line } = state;
+  if (line === undefined) return;
+  line.skipUnseen(at);
+  const until = closesAt(state);
+  for (let leaving = 0; leaving < LEAVING_PER_TURN_MAX; leaving += 1) {
+    const due = line.due(at, until);
+    if (due === undefined) return;
+    const waiterId = due.waiter.id;
+    const event: ShowEvent =
+      due.kind === "offer" ? { kind: "OfferLapsed", waiterId } : { kind: "WaiterLeft", waiterId, status: due.kind };
+    apply(state, event, seq, at, events);
+  }
 }

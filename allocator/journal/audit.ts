@@ -1,23 +1,34 @@
-// Proves that replay(log) = tables, and that no seat is sold twice, for every show of a cell.
+// Proves that replay(log) = tables, and that no seat is sold or held twice, for every show of a cell.
 // Reads only; a running service may go on meanwhile: each hundred shows are read in one snapshot.
 
 import { assert } from "../../shared/kernel/assert.ts";
-import { bookingIdOf, type OperationId, type ShowId } from "../../shared/kernel/ids.ts";
+import { bookingIdOf, type OperationId, type ShowId, waiterIdOf } from "../../shared/kernel/ids.ts";
 import type { Pool, PoolClient } from "../../shared/platform/postgres.ts";
 import type { Layout } from "../../shared/protocol/layout.ts";
-import { SEAT_SOLD } from "../../shared/protocol/reply.ts";
+import { SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import { isWaiting, type Waiter } from "../../waitlist/core/waiter.ts";
 import type { ShowEvent } from "../core/event.ts";
 import { evolve } from "../core/evolve.ts";
 import { compileHall, type Hall } from "../core/hall.ts";
 import { violations } from "../core/invariants.ts";
 import { type Booking, isLive, isUnfinished, newShow, type ShowState } from "../core/state.ts";
-import { BOOKING_COLUMNS, type BookingRow, bookingFrom, type OperationRow, operationFrom } from "./rows.ts";
+import {
+  BOOKING_COLUMNS,
+  type BookingRow,
+  bookingFrom,
+  type OperationRow,
+  operationFrom,
+  WAITER_COLUMNS,
+  type WaiterRow,
+  waiterFrom,
+} from "./rows.ts";
 
 export interface AuditReport {
   readonly shows: number;
   readonly turns: number;
   readonly bookings: number;
+  readonly waiters: number;
   readonly soldSeats: number;
   /** One sentence each, at most PROBLEMS_MAX; empty when everything is as the log says. */
   readonly problems: readonly string[];
@@ -42,7 +53,8 @@ interface LeaseRow {
 
 /** `cell` has the shows' state, `catalogue` the layouts; rejects when either cannot be read. */
 export async function auditCell(cell: Pool, catalogue: Pool): Promise<AuditReport> {
-  const report = { shows: 0, turns: 0, bookings: 0, soldSeats: 0, problems: await withoutLease(cell) };
+  const counts = { shows: 0, turns: 0, bookings: 0, waiters: 0, soldSeats: 0 };
+  const report = { ...counts, problems: await withoutLease(cell) };
   const halls = new Map<string, Hall>();
   const { rows: shows } = await cell.query<{ show_id: ShowId }>("SELECT show_id FROM show_lease ORDER BY show_id");
   for (let from = 0; from < shows.length && report.problems.length < PROBLEMS_MAX; from += SHOWS_AT_ONCE) {
@@ -55,6 +67,7 @@ export async function auditCell(cell: Pool, catalogue: Pool): Promise<AuditRepor
       report.shows += 1;
       report.turns += found.turns;
       report.bookings += found.bookings;
+      report.waiters += found.waiters;
       report.soldSeats += found.soldSeats;
       report.problems.push(...found.problems.map((problem) => `show ${lease.show_id}: ${problem}`));
     }
@@ -67,6 +80,7 @@ async function withoutLease(cell: Pool): Promise<string[]> {
   const { rows } = await cell.query<{ show_id: string; at: string }>(
     `SELECT show_id, string_agg(DISTINCT at, ', ' ORDER BY at) AS at FROM (
        SELECT show_id, 'show_log' AS at FROM show_log UNION SELECT show_id, 'booking' FROM booking
+       UNION SELECT show_id, 'waiter' FROM waiter
        UNION SELECT show_id, 'sold_seat' FROM sold_seat UNION SELECT show_id, 'operation' FROM operation) AS written
      WHERE NOT EXISTS (SELECT FROM show_lease l WHERE l.show_id = written.show_id)
      GROUP BY show_id ORDER BY show_id LIMIT $1`,
@@ -105,6 +119,7 @@ interface ShowRows {
   readonly leases: readonly LeaseRow[];
   readonly log: ReadonlyMap<string, LogRow[]>;
   readonly bookings: ReadonlyMap<string, BookingRow[]>;
+  readonly waiters: ReadonlyMap<string, WaiterRow[]>;
   readonly soldSeats: ReadonlyMap<string, SoldSeatRow[]>;
   readonly operations: ReadonlyMap<string, Shown<OperationRow>[]>;
 }
@@ -123,6 +138,7 @@ async function readShows(client: PoolClient, showIds: readonly ShowId[]): Promis
       ),
     ),
     bookings: byShow(await rows<BookingRow>(`SELECT ${BOOKING_COLUMNS} FROM booking WHERE show_id = ANY($1)`)),
+    waiters: byShow(await rows<WaiterRow>(`SELECT ${WAITER_COLUMNS} FROM waiter WHERE show_id = ANY($1)`)),
     soldSeats: byShow(
       await rows<SoldSeatRow>("SELECT show_id, seat, booking_id FROM sold_seat WHERE show_id = ANY($1)"),
     ),
@@ -148,6 +164,7 @@ function auditShow(lease: LeaseRow, hall: Hall, rows: ShowRows) {
   const showId = lease.show_id;
   const log = rows.log.get(showId) ?? [];
   const bookings = rows.bookings.get(showId) ?? [];
+  const waiters = rows.waiters.get(showId) ?? [];
   const soldSeats = rows.soldSeats.get(showId) ?? [];
   const problems: string[] = [];
   const replayed = replay(log, lease, hall, problems);
@@ -155,10 +172,13 @@ function auditShow(lease: LeaseRow, hall: Hall, rows: ShowRows) {
     const { state } = replayed;
     problems.push(...violations(state), ...compareLease(state, lease));
     compareBookings(bookings, state, problems);
+    compareWaiters(waiters, state, problems);
+    problems.push(...heldTwice(bookings.map(bookingFrom), waiters.map(waiterFrom), lease.seats));
     compareSoldSeats(soldSeats, state, problems);
     compareOperations(rows.operations.get(showId) ?? [], replayed, problems);
   }
-  return { turns: log.length, bookings: bookings.length, soldSeats: soldSeats.length, problems };
+  const counts = { bookings: bookings.length, waiters: waiters.length, soldSeats: soldSeats.length };
+  return { turns: log.length, ...counts, problems };
 }
 
 async function readLayout(catalogue: Pool, layoutId: string): Promise<Layout> {
@@ -213,7 +233,9 @@ function compareLease(state: ShowState, lease: LeaseRow): string[] {
     );
   }
   if (state.lastAt !== lease.last_at) problems.push(`last turn at ${lease.last_at}, by the log ${state.lastAt}`);
-  const isActive = [...state.bookings.values()].some((booking) => isLive(booking) || isUnfinished(booking.payment));
+  const isActive =
+    (state.line?.activeCount ?? 0) > 0 ||
+    [...state.bookings.values()].some((booking) => isLive(booking) || isUnfinished(booking.payment));
   if (isActive && !lease.active) problems.push("something in it ends by itself, and no takeover would load it");
   if (!same(state.terms, lease.terms)) problems.push("terms are not those of the log");
   return problems;
@@ -231,7 +253,40 @@ function compareBookings(rows: readonly BookingRow[], state: ShowState, problems
   }
 }
 
-const describe = (booking: Booking): string => JSON.stringify(booking);
+const describe = (row: Booking | Waiter): string => JSON.stringify(row);
+
+function compareWaiters(rows: readonly WaiterRow[], state: ShowState, problems: string[]): void {
+  const stored = new Map(rows.map((row) => [waiterIdOf(state.showId, row.id as OperationId), waiterFrom(row)]));
+  for (const waiter of state.line?.all() ?? []) {
+    const row = stored.get(waiter.id);
+    if (row === undefined) problems.push(`waiter ${waiter.id} is in the log and not in the table`);
+    else if (!same(row, waiter))
+      problems.push(`waiter ${waiter.id} is ${describe(row)}, by the log ${describe(waiter)}`);
+  }
+  for (const id of stored.keys()) {
+    if (state.line?.get(id) === undefined) problems.push(`waiter ${id} is in the table and not in the log`);
+  }
+}
+
+/** From the tables alone: every seat that is held or offered is so in the seat map, and for one only. */
+function heldTwice(bookings: readonly Booking[], waiters: readonly Waiter[], seatMap: string): string[] {
+  const problems: string[] = [];
+  const holder = new Map<number, string>();
+  const held = [...bookings.filter(isLive), ...waiters.filter(isWaiting)].map((row) => ({
+    id: row.id,
+    seats: ("offer" in row ? row.offer?.seats : row.seats) ?? [],
+  }));
+  for (const { id, seats } of held) {
+    for (const seat of seats) {
+      const other = holder.get(seat);
+      if (other !== undefined) problems.push(`seat ${seat} is held for ${other} and for ${id}`);
+      if (seatMap[seat] !== String(SEAT_HELD))
+        problems.push(`seat ${seat} of ${id} is ${seatMap[seat]} in the seat map`);
+      holder.set(seat, id);
+    }
+  }
+  return problems;
+}
 
 function compareSoldSeats(rows: readonly SoldSeatRow[], state: ShowState, problems: string[]): void {
   for (const row of rows) {

@@ -1,18 +1,19 @@
 // Claim and load: how a node becomes a show's owner and finds what its former owner left.
 // A1: the claim raises the epoch first; from then on no earlier owner can write, so whatever is read afterwards is
 //     final up to the claimed sequence. It waits for a commit under way and then sees it.
-//     Until another claims in turn: a claim that was overtaken while it loaded is none, since its seat map and its
-//     bookings are of different moments.
+//     Until another claims in turn: a claim that was overtaken while it loaded is none, since its seat map, its
+//     bookings and its line are of different moments.
 // A2: a claim by an older view than the row's fails, so that two nodes with different views cannot steal in turn.
 // A3: a show without a lease gets one, with `ShowOpened` as the first row of its log.
 
 import type { OperationId, ShowId } from "../../shared/kernel/ids.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import type { Waiter } from "../../waitlist/core/waiter.ts";
 import type { ShowEvent } from "../core/event.ts";
 import { KEY_PERIOD_MS } from "../core/key-index.ts";
 import type { Booking } from "../core/state.ts";
-import type { ClaimOutcome } from "./journal.ts";
+import type { ClaimedShow, ClaimOutcome } from "./journal.ts";
 import {
   BOOKING_COLUMNS,
   type BookingRow,
@@ -21,6 +22,9 @@ import {
   type TermDefaults,
   type TermsRow,
   termsFrom,
+  WAITER_COLUMNS,
+  type WaiterRow,
+  waiterFrom,
 } from "./rows.ts";
 
 export interface ClaimOptions {
@@ -64,7 +68,7 @@ export async function claimShows(
     leases = new Map([...leases, ...(await claimLeases(options, fresh))]);
   }
   const claimed = [...leases.keys()];
-  const bookings = await loadBookings(options, claimed);
+  const [bookings, waiters] = await Promise.all([loadBookings(options, claimed), loadWaiters(options, claimed)]);
   // Keys may be newer than the claim: knowing too many does no harm.
   const [keys, standing] = await Promise.all([loadKeys(options, claimed), standingOf(options, leases)]);
   const outcomes = new Map<ShowId, ClaimOutcome>();
@@ -73,7 +77,10 @@ export async function claimShows(
     const lease = leases.get(showId);
     if (entry === undefined) outcomes.set(showId, "unknown_show");
     else if (lease === undefined || !standing.has(showId)) outcomes.set(showId, "newer_view");
-    else outcomes.set(showId, claimedShow(lease, entry, bookings.get(showId) ?? [], keys.get(showId) ?? NO_KEYS));
+    else {
+      const rows = { bookings: bookings.get(showId) ?? [], waiters: waiters.get(showId) ?? [] };
+      outcomes.set(showId, claimedShow(lease, entry, rows, keys.get(showId) ?? NO_KEYS));
+    }
   }
   return outcomes;
 }
@@ -81,7 +88,7 @@ export async function claimShows(
 function claimedShow(
   lease: LeaseRow,
   entry: CatalogueEntry,
-  bookings: readonly Booking[],
+  rows: Pick<ClaimedShow, "bookings" | "waiters">,
   keys: KnownKeys,
 ): ClaimOutcome {
   return {
@@ -95,7 +102,7 @@ function claimedShow(
     seats: lease.seats,
     terms: lease.terms,
     catalogueTerms: entry.terms,
-    bookings,
+    ...rows,
     ...keys,
   };
 }
@@ -203,29 +210,41 @@ async function loadBookings({ cell }: ClaimOptions, showIds: readonly ShowId[]):
   return bookings;
 }
 
+async function loadWaiters({ cell }: ClaimOptions, showIds: readonly ShowId[]): Promise<Map<ShowId, Waiter[]>> {
+  const { rows } = await cell.query<WaiterRow>({
+    name: "load-waiters",
+    text: `SELECT ${WAITER_COLUMNS} FROM waiter WHERE show_id = ANY($1) AND ended_at IS NULL ORDER BY place`,
+    values: [showIds],
+  });
+  const waiters = new Map<ShowId, Waiter[]>();
+  for (const row of rows) append(waiters, row.show_id as ShowId, waiterFrom(row));
+  return waiters;
+}
+
 interface KnownKeys {
-  readonly holdIds: OperationId[];
+  readonly rowIds: OperationId[];
   readonly operationIds: OperationId[];
 }
 
-const NO_KEYS: KnownKeys = { holdIds: [], operationIds: [] };
+const NO_KEYS: KnownKeys = { rowIds: [], operationIds: [] };
 
 async function loadKeys({ cell }: ClaimOptions, showIds: readonly ShowId[]): Promise<Map<ShowId, KnownKeys>> {
-  const { rows } = await cell.query<{ show_id: ShowId; id: OperationId; placed: boolean }>({
+  const { rows } = await cell.query<{ show_id: ShowId; id: OperationId; is_row: boolean }>({
     name: "load-keys",
     text: `
       WITH since AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2 AS at)
-      SELECT show_id, id, true AS placed FROM booking WHERE show_id = ANY($1)
+      SELECT show_id, id, true AS is_row FROM booking WHERE show_id = ANY($1)
+      UNION ALL SELECT show_id, id, true FROM waiter WHERE show_id = ANY($1)
       UNION ALL SELECT show_id, payment->>'operation', false FROM booking, since
         WHERE show_id = ANY($1) AND GREATEST(booked_at, (payment->>'deadlineAt')::bigint) > since.at
       UNION ALL SELECT show_id, id, false FROM operation, since WHERE show_id = ANY($1) AND operation.at > since.at`,
     values: [showIds, KEY_PERIOD_MS],
   });
   const keys = new Map<ShowId, KnownKeys>();
-  for (const { show_id: showId, id, placed } of rows) {
-    const known = keys.get(showId) ?? { holdIds: [], operationIds: [] };
+  for (const { show_id: showId, id, is_row: isRow } of rows) {
+    const known = keys.get(showId) ?? { rowIds: [], operationIds: [] };
     keys.set(showId, known);
-    (placed ? known.holdIds : known.operationIds).push(id);
+    (isRow ? known.rowIds : known.operationIds).push(id);
   }
   return keys;
 }

@@ -3,10 +3,11 @@
 // J2: `commit` reads its entries before it returns to its caller; nothing of them is read later.
 // J3: an outcome is never guessed: what may or may not have been committed is `unknown`.
 
-import type { BookingId, OperationId, ShowId } from "../../shared/kernel/ids.ts";
+import type { BookingId, OperationId, ShowId, WaiterId } from "../../shared/kernel/ids.ts";
 import type { Layout } from "../../shared/protocol/layout.ts";
 import type { LogEntry } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import type { Waiter } from "../../waitlist/core/waiter.ts";
 import type { ShowEvent } from "../core/event.ts";
 import type { Booking, OperationRecord } from "../core/state.ts";
 
@@ -43,6 +44,9 @@ export interface CommitEntry {
   readonly terms: ShowTerms | undefined;
   readonly turns: readonly LogTurn[];
   readonly bookings: readonly Booking[];
+  readonly waiters: readonly Waiter[];
+  /** What the ends of all other entries in line have been moved by; 0 where there was no outage. */
+  readonly waitersMovedMs: number;
   readonly sold: readonly SoldSeatChange[];
   readonly operations: readonly OperationRecord[];
 }
@@ -69,8 +73,10 @@ export interface ClaimedShow {
   readonly catalogueTerms: ShowTerms;
   /** Live ones and those with an unfinished payment, in the order of their deadlines. */
   readonly bookings: readonly Booking[];
-  /** The operations that placed holds, all there ever were: a booking's row has one life. */
-  readonly holdIds: readonly OperationId[];
+  /** Those in line or with an offer, in the order of their places. */
+  readonly waiters: readonly Waiter[];
+  /** The operations that placed holds or joined the line, all there ever were: such a row has one life. */
+  readonly rowIds: readonly OperationId[];
   /** The other operations of the last day. */
   readonly operationIds: readonly OperationId[];
 }
@@ -85,14 +91,17 @@ export interface Lease {
 
 export interface ColdRows {
   readonly booking: Booking | undefined;
-  /** What the operation made: an operation's record, or the booking it placed or paid. */
+  readonly waiter: Waiter | undefined;
+  /** What the operation made: an operation's record, the booking it placed or paid, or the waiter it put in line. */
   readonly operation: OperationRecord | undefined;
   readonly operationBooking: Booking | undefined;
+  readonly operationWaiter: Waiter | undefined;
 }
 
 export interface ColdQuery {
   readonly showId: ShowId;
   readonly booking: BookingId | undefined;
+  readonly waiter: WaiterId | undefined;
   readonly operation: OperationId | undefined;
 }
 

@@ -9,9 +9,10 @@ import { faultOf, type Pool } from "../../shared/platform/postgres.ts";
 import type { Layout } from "../../shared/protocol/layout.ts";
 import type { LogEntry } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import type { Waiter } from "../../waitlist/core/waiter.ts";
 import type { Booking, OperationRecord } from "../core/state.ts";
 import { type ClaimOptions, claimShows } from "./claim.ts";
-import { commitStatement, commitValues } from "./commit-statement.ts";
+import { commitStatement, commitValues, type LineWrites, lineWritesOf } from "./commit-statement.ts";
 import {
   type ClaimOutcome,
   type ColdQuery,
@@ -31,11 +32,15 @@ import {
   TERMS_QUERY,
   type TermsRow,
   termsFrom,
+  WAITER_COLUMNS,
+  type WaiterRow,
+  waiterFrom,
 } from "./rows.ts";
 
 /** A show, and the 22 characters of an operation. */
 type RowKey = readonly [showId: string, id: string];
 const keyOf = (showId: string, id: string): string => `${showId}.${id}`;
+const NO_KEY = "";
 const ASKED = "unnest($1::text[], $2::text[]) AS q(show_id, id)";
 
 export interface PostgresJournalOptions extends ClaimOptions {
@@ -51,11 +56,16 @@ export interface PostgresJournalOptions extends ClaimOptions {
 
 export class PostgresJournal implements Journal {
   readonly #options: PostgresJournalOptions;
-  readonly #commitText: string;
+  readonly #commitTexts: Readonly<Record<LineWrites, string>>;
 
   constructor(options: PostgresJournalOptions) {
     this.#options = options;
-    this.#commitText = commitStatement({ lock: options.unlockedFence !== true });
+    const lock = options.unlockedFence !== true;
+    this.#commitTexts = {
+      none: commitStatement({ lock, line: "none" }),
+      rows: commitStatement({ lock, line: "rows" }),
+      moved: commitStatement({ lock, line: "moved" }),
+    };
   }
 
   claim(showIds: readonly ShowId[]): Promise<Map<ShowId, ClaimOutcome>> {
@@ -82,11 +92,12 @@ export class PostgresJournal implements Journal {
   }
 
   async commit(entries: readonly CommitEntry[]): Promise<CommitOutcome[]> {
+    const line = lineWritesOf(entries);
     try {
       const { rows } = await this.#options.cell.query<{ show_id: string }>({
-        name: "commit",
-        text: this.#commitText,
-        values: commitValues(entries),
+        name: `commit-${line}`,
+        text: this.#commitTexts[line],
+        values: commitValues(entries, line),
       });
       const committed = new Set(rows.map((row) => row.show_id));
       return entries.map((entry) => (committed.has(entry.showId) ? "committed" : "fenced"));
@@ -124,19 +135,29 @@ export class PostgresJournal implements Journal {
 
   async cold(queries: readonly ColdQuery[]): Promise<ColdRows[]> {
     const placed: RowKey[] = [];
+    const joined: RowKey[] = [];
     const asked: RowKey[] = [];
-    for (const { showId, booking, operation } of queries) {
+    for (const { showId, booking, waiter, operation } of queries) {
       if (booking !== undefined) placed.push([showId, operationOf(booking)]);
+      if (waiter !== undefined) joined.push([showId, operationOf(waiter)]);
       if (operation !== undefined) asked.push([showId, operation]);
     }
-    const [bookings, operations] = await Promise.all([this.#bookings([...placed, ...asked]), this.#operations(asked)]);
-    const lost = asked.filter(([showId, id]) => !bookings.has(keyOf(showId, id)) && !operations.has(keyOf(showId, id)));
-    const paid = await this.#paidBy(lost);
-    return queries.map(({ showId, booking, operation }) => {
-      const found = { booking: booking && bookings.get(keyOf(showId, operationOf(booking))) };
-      if (operation === undefined) return { ...found, operation: undefined, operationBooking: undefined };
-      const key = keyOf(showId, operation);
-      return { ...found, operation: operations.get(key), operationBooking: bookings.get(key) ?? paid.get(key) };
+    const [bookings, waiters, operations] = await Promise.all([
+      this.#bookings([...placed, ...asked]),
+      this.#waiters([...joined, ...asked]),
+      this.#operations(asked),
+    ]);
+    const found = [bookings, waiters, operations];
+    const paid = await this.#paidBy(asked.filter(([showId, id]) => !found.some((rows) => rows.has(keyOf(showId, id)))));
+    return queries.map(({ showId, booking, waiter, operation }) => {
+      const key = operation === undefined ? NO_KEY : keyOf(showId, operation);
+      return {
+        booking: booking && bookings.get(keyOf(showId, operationOf(booking))),
+        waiter: waiter && waiters.get(keyOf(showId, operationOf(waiter))),
+        operation: operations.get(key),
+        operationBooking: bookings.get(key) ?? paid.get(key),
+        operationWaiter: waiters.get(key),
+      };
     });
   }
 
@@ -147,6 +168,15 @@ export class PostgresJournal implements Journal {
       keys,
     );
     return new Map(rows.map((row) => [keyOf(row.show_id, row.id), bookingFrom(row)]));
+  }
+
+  async #waiters(keys: readonly RowKey[]): Promise<Map<string, Waiter>> {
+    const rows = await this.#lookUp<WaiterRow>(
+      "cold-waiters",
+      `SELECT DISTINCT ${WAITER_COLUMNS} FROM ${ASKED} JOIN waiter USING (show_id, id)`,
+      keys,
+    );
+    return new Map(rows.map((row) => [keyOf(row.show_id, row.id), waiterFrom(row)]));
   }
 
   async #operations(keys: readonly RowKey[]): Promise<Map<string, OperationRecord>> {

@@ -1,8 +1,9 @@
 // Rows of the store back into the core's shapes.
 
-import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
-import type { BookingStatus } from "../../shared/protocol/reply.ts";
+import { bookingIdOf, type OperationId, type SessionId, type ShowId, waiterIdOf } from "../../shared/kernel/ids.ts";
+import type { BookingStatus, WaiterStatus } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import type { Offer, Waiter } from "../../waitlist/core/waiter.ts";
 import type { Booking, OperationRecord, Payment } from "../core/state.ts";
 
 export interface BookingRow {
@@ -51,6 +52,49 @@ export function bookingFrom(row: BookingRow): Booking {
   };
 }
 
+export interface WaiterRow {
+  readonly show_id: string;
+  readonly id: string;
+  readonly place: number;
+  readonly session: string;
+  readonly quantity: number;
+  readonly categories: readonly number[];
+  readonly accessible: boolean;
+  readonly contiguous: boolean;
+  readonly status: string;
+  readonly version: number;
+  readonly joined_at: number;
+  readonly expires_at: number;
+  readonly ended_at: number | null;
+  readonly request_hash: number;
+  readonly offer: Offer | null;
+  readonly hold_id: string | null;
+}
+
+export const WAITER_COLUMNS = `show_id, id, place, session, quantity, categories, accessible, contiguous, status, version,
+  joined_at, expires_at, ended_at, request_hash, offer, hold_id`;
+
+export function waiterFrom(row: WaiterRow): Waiter {
+  const showId = row.show_id as ShowId;
+  return {
+    id: waiterIdOf(showId, row.id as OperationId),
+    session: row.session as SessionId,
+    place: row.place,
+    quantity: row.quantity,
+    categories: row.categories,
+    accessible: row.accessible,
+    contiguous: row.contiguous,
+    status: row.status as WaiterStatus,
+    version: row.version,
+    joinedAt: row.joined_at,
+    expiresAt: row.expires_at,
+    endedAt: row.ended_at ?? undefined,
+    requestHash: row.request_hash,
+    offer: row.offer ?? undefined,
+    holdId: row.hold_id === null ? undefined : bookingIdOf(showId, row.hold_id as OperationId),
+  };
+}
+
 export interface OperationRow {
   readonly id: string;
   readonly request_hash: number;
@@ -63,7 +107,7 @@ export function operationFrom(row: OperationRow): OperationRecord {
     id: row.id as OperationId,
     requestHash: row.request_hash,
     at: row.at,
-    subject: row.result.startsWith("[") ? (JSON.parse(row.result) as number[]) : (row.result as BookingId),
+    subject: (row.result.startsWith("[") ? JSON.parse(row.result) : row.result) as OperationRecord["subject"],
   };
 }
 

@@ -11,7 +11,7 @@ import type { Session } from "./session.ts";
 /** Who may ask. `session`: anybody with a token. `admin`, `gate`: a token with that scope (`gate` admits admins too). */
 export type Access = "public" | "session" | "admin" | "gate";
 
-export interface BodySpec<Body> {
+export interface BodySpec<Body, Params = unknown> {
   readonly schema: z.ZodType<Body>;
   /** 16 KiB unless said. */
   readonly limitBytes?: number;
@@ -23,7 +23,7 @@ export interface BodySpec<Body> {
    * Asked only of a body that was refused: what it names may not even be there, and that comes first. `undefined`: it is
    * there, or nothing can be said.
    */
-  readonly absent?: (value: unknown) => Promise<Problem | undefined>;
+  readonly absent?: (value: unknown, params: Params) => Promise<Problem | undefined>;
 }
 
 export type ParsedBody<Body> = { readonly body: Body } | { readonly problem: Problem };
@@ -61,7 +61,7 @@ export interface EndpointSpec<A extends Access, Key extends boolean, Params, Que
   /** What does not fit answers 404: a malformed id is the id of nothing. */
   readonly params?: z.ZodType<Params>;
   readonly query?: z.ZodType<Query>;
-  readonly body?: BodySpec<Body>;
+  readonly body?: BodySpec<Body, Params>;
   readonly answers: Readonly<Record<number, AnswerSpec>>;
   /** Beyond those that access, key, query and body bring along. */
   readonly problems: readonly ProblemCode[];

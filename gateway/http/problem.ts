@@ -1,13 +1,12 @@
 // RFC 9457 problems: the only place that knows status numbers. Refusals and faults of shared/protocol/reply.ts come in,
 // `application/problem+json` goes out; each says what to do next.
-// R1: every code of the protocol has a row in `CODES`, or this file does not compile.
+// R1: every code of the protocol has a row in `CODES`, or this file does not compile. What a refusal says is in refusal.ts.
 // R2: a problem never carries what the server knows about itself: no stack, no query, no other session's data.
 // R3: seats are labels here; indices end at this border.
 
 import { assertNever } from "../../shared/kernel/assert.ts";
-import type { Fault, Refusal, RefusalCode } from "../../shared/protocol/reply.ts";
+import type { Fault, RefusalCode } from "../../shared/protocol/reply.ts";
 import type { Answer } from "./answer.ts";
-import { rfc3339 } from "./rfc3339.ts";
 
 type HttpCode =
   | "validation_failed"
@@ -77,6 +76,15 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   payment_in_progress: retryableRow(409, "A payment is in progress"),
   payment_declined: row(402, "The payment was declined"),
   already_booked: row(409, "Already booked"),
+  already_waiting: row(409, "Already in this line"),
+  seats_available: row(409, "Seats are available"),
+  waitlist_full: retryableRow(503, "The line is full"),
+  no_offer: retryableRow(409, "There is no offer yet"),
+  offer_lapsed: row(410, "The offer is over"),
+  offer_open: row(409, "An offer is open"),
+  waiter_finished: row(409, "No longer in this line"),
+  quantity_not_lower: row(422, "Not fewer seats"),
+  wrong_swap: row(422, "Not the seats this offer can be changed for"),
   idempotency_key_reused: row(422, "The idempotency key was used for another request"),
   store_unavailable: retryableRow(503, "The store does not answer"),
   overloaded: retryableRow(503, "Too busy"),
@@ -175,98 +183,3 @@ const outcomeDetail = (outcome: Fault["outcome"]): string =>
   outcome === "none"
     ? " Nothing was done; ask again later."
     : " It may or may not have been done: ask again with the same idempotency key to learn which.";
-
-/** How long to wait before asking again when seats are held by others, and when a payment is under way. */
-const RETRY_HELD_S = 5;
-const RETRY_PAYING_S = 2;
-
-/** `labelOf`: the label of a seat index of the show that refused. */
-export function refusalProblem(refusal: Refusal, labelOf: (seat: number) => string): Problem {
-  const { code } = refusal;
-  switch (code) {
-    case "not_found":
-      return notFound("booking or show");
-    case "sales_closed":
-      return { code, detail: "This show is no longer on sale; choose another one." };
-    case "not_admitted":
-      return { code, detail: "This on-sale admits people in order; join its queue and come back when admitted." };
-    case "hold_limit":
-      return {
-        code,
-        detail: `A session may have 10 seats of a show; this one has ${refusal.held}. Release some or ask for fewer.`,
-        more: { held: refusal.held },
-      };
-    case "show_full":
-      return { code, free: refusal.free, detail: "So many seats can no longer be had; ask for fewer or another show." };
-    case "waitlist_active":
-      return { code, free: refusal.free, detail: "Others wait for these seats; join the waitlist of this show." };
-    case "retry_held":
-      return {
-        code,
-        free: refusal.free,
-        retryAfterS: RETRY_HELD_S,
-        detail: "Too few seats are free, but some are only held; try again soon, ask for fewer, or join the waitlist.",
-      };
-    case "seats_taken":
-      return {
-        code,
-        seats: refusal.seats.map(labelOf),
-        free: refusal.free,
-        detail: "The seats named are taken; choose others from the seat map.",
-      };
-    case "single_gap":
-      return {
-        code,
-        seats: refusal.block.map(labelOf),
-        more: { stranded: labelOf(refusal.stranded) },
-        detail: `Seat ${labelOf(refusal.stranded)} would be left alone; ${
-          refusal.block.length > 0 ? "take the seats named instead" : "choose other seats"
-        }.`,
-      };
-    case "no_contiguous_block":
-      return { code, free: refusal.free, detail: "So many adjacent seats are not free; ask without `contiguous`." };
-    default:
-      return bookingRefusalProblem(refusal);
-  }
-}
-
-type BookingRefusal = Extract<
-  Refusal,
-  {
-    code:
-      | "already_extended"
-      | "hold_expired"
-      | "payment_in_progress"
-      | "payment_declined"
-      | "already_booked"
-      | "idempotency_key_reused";
-  }
->;
-
-function bookingRefusalProblem(refusal: BookingRefusal): Problem {
-  const { code } = refusal;
-  switch (code) {
-    case "already_extended":
-      return {
-        code,
-        more: { expires_at: rfc3339(refusal.expiresAt) },
-        detail: "A hold can be extended once; confirm it before it runs out.",
-      };
-    case "hold_expired":
-      return { code, more: { booking_status: refusal.status }, detail: "This hold is over; lock seats again." };
-    case "payment_in_progress":
-      return { code, retryAfterS: RETRY_PAYING_S, detail: "This booking is being paid; read it to learn the outcome." };
-    case "payment_declined":
-      return {
-        code,
-        more: { reason: refusal.reason },
-        detail: "The payment was declined; lock seats again and pay by other means.",
-      };
-    case "already_booked":
-      return { code, detail: "This booking is paid; read it instead." };
-    case "idempotency_key_reused":
-      return { code, detail: "This key belongs to another request; use a new key for a new request." };
-    default:
-      return assertNever(refusal);
-  }
-}

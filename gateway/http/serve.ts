@@ -245,7 +245,7 @@ async function answerWithBody(
   if (value === undefined) return invalidField("body", "is required");
   const parsed = spec.parse === undefined ? parseWith(spec.schema, value) : spec.parse(value);
   if ("body" in parsed) return endpoint.handle({ ...request, body: parsed.body });
-  return (await spec.absent?.(value)) ?? parsed.problem;
+  return (await spec.absent?.(value, request.params)) ?? parsed.problem;
 }
 
 function parseWith(schema: NonNullable<Endpoint["body"]>["schema"], value: unknown): ParsedBody<unknown> {

@@ -33,12 +33,19 @@ const TIMEOUT_CHECK_MS = 1_000;
 const KEEP_ALIVE_MS = 30_000;
 const HEADERS_MAX_BYTES = 8 * 1024;
 const BACKLOG = 4_096;
+/** A client that was refused has this long to read why and to close. */
+const REFUSED_LINGER_MS = 1_000;
 const STOP_BOUND_MS = 8_000;
 const STOP_LOOK_MS = 25;
 /** What is on the wire when the server stops has this long to arrive. */
 const STOP_IDLE_MS = 500;
 
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { timers } = options;
+  const listener = getRequestListener(options.fetch, {
+    // A URL or Host that makes no sense; everything later is answered inside the app.
+    errorHandler: () => rawResponse("malformed_request"),
+  });
   const server = createServer(
     {
       maxHeaderSize: HEADERS_MAX_BYTES,
@@ -48,19 +55,20 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
     },
-    getRequestListener(options.fetch, {
-      // A URL or Host that makes no sense; everything later is answered inside the app.
-      errorHandler: () => rawResponse("malformed_request"),
-    }),
+    (request, response) => {
+      // Refused already (H2), and what it sends afterwards has no answer any more.
+      if (request.socket.writableEnded) request.socket.destroy();
+      else void listener(request, response);
+    },
   );
   server.maxConnections = options.connectionsMax;
-  server.on("clientError", refuseClient);
+  server.on("clientError", (error, socket) => refuseClient(error, socket as Socket, timers));
   server.on("checkExpectation", refuseExpectation);
   const silent = silentConnections(server);
   await listen(server, options.host, options.port);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-  return { url: `http://${host}:${port}`, stop: () => stop(server, silent, options.timers) };
+  return { url: `http://${host}:${port}`, stop: () => stop(server, silent, timers) };
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
@@ -88,9 +96,13 @@ function listenFault(host: string, port: number, error: Error): StartFault {
 /** Connections that have not asked for anything yet: Node counts those as busy, and they would outlast every answer. */
 function silentConnections(server: Server): ReadonlySet<Socket> {
   const silent = new Set<Socket>();
+  // One for all of them: there may be tens of thousands.
+  function forget(this: Socket): void {
+    silent.delete(this);
+  }
   server.on("connection", (socket) => {
     silent.add(socket);
-    socket.once("close", () => silent.delete(socket));
+    socket.on("close", forget);
   });
   server.on("request", ({ socket }) => silent.delete(socket));
   return silent;
@@ -144,7 +156,8 @@ function refuseExpectation(_request: IncomingMessage, response: ServerResponse):
   response.writeHead(status, { "Content-Type": PROBLEM_TYPE, Connection: "close" }).end(body);
 }
 
-function refuseClient(error: NodeJS.ErrnoException, socket: Socket): void {
+/** The connection ends whether or not the client closes its half: it would hold its place here for ever. */
+function refuseClient(error: NodeJS.ErrnoException, socket: Socket, timers: Timers): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
@@ -155,4 +168,7 @@ function refuseClient(error: NodeJS.ErrnoException, socket: Socket): void {
     `HTTP/1.1 ${status} Refused\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
       `Connection: close\r\n\r\n${text}`,
   );
+  // Not at once: closing over bytes unread would reset the connection, and the answer with it.
+  const lingering = timers.setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
+  socket.on("close", () => timers.clearTimeout(lingering));
 }

@@ -75,3 +75,13 @@ t.test("the log speaks in labels and times, page by page, and gives no secret aw
     t.match(await ask("GET", `${BASE}/log?${query}`), { http: 422, errors: [{ field: query.split("=")[0] }] }, query);
   }
 });
+
+t.test("the log says who joined a line for what", async (t) => {
+  const { ask, allocator } = await adminGateway();
+  const joined = { kind: "WaiterJoined", waiterId: `${SHOW}.w`, quantity: 2, categories: [0, 1], requestHash: 1 };
+  allocator.showOf(SHOW).log.push({ seq: 1, epoch: 1, at: 0, events: [joined] });
+  const { entries } = await ask("GET", `${BASE}/log`);
+  const [entry] = entries as { events: object[] }[];
+  const categories = ["premium", "standard"];
+  t.strictSame(entry?.events, [{ kind: "WaiterJoined", waiter_id: `${SHOW}.w`, quantity: 2, categories }]);
+});

@@ -1,13 +1,14 @@
 // What the booking routes share: asking a show through the port, and turning what it says into an answer.
 
 import { assert } from "../../shared/kernel/assert.ts";
-import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
+import type { BookingId, ShowId, WaiterId } from "../../shared/kernel/ids.ts";
 import { showOf } from "../../shared/kernel/ids.ts";
 import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
 import type { Reply } from "../../shared/protocol/reply.ts";
 import type { Result } from "../http/endpoint.ts";
 import type { Operations } from "../http/idempotency.ts";
-import { faultProblem, notFound, refusalProblem } from "../http/problem.ts";
+import { faultProblem, notFound } from "../http/problem.ts";
+import { refusalProblem } from "../http/refusal.ts";
 import { type HallSeats, labelIn, type ShowLookup, type ShowSeats } from "../show-lookup.ts";
 
 export interface BookingRouteDependencies {
@@ -21,10 +22,10 @@ export const ASK_DEADLINE_MS = 5_000;
 /** A confirm is answered within 2 s by the node; the rest is for the commit and a busy store. */
 export const CONFIRM_DEADLINE_MS = 8_000;
 
-/** `id` is one that BOOKING_PARAMS let through. */
-export function showOfBooking(id: BookingId): ShowId {
+/** `id` is one that BOOKING_PARAMS or WAITER_PARAMS let through. */
+export function showNamedBy(id: BookingId | WaiterId): ShowId {
   const showId = showOf(id);
-  assert(showId !== undefined, "a booking id names its show");
+  assert(showId !== undefined, "a booking's or waiter's id names its show");
   return showId;
 }
 

@@ -1,36 +1,23 @@
 // Reading bookings: one, with a long poll so that its holder hears of expiry and of a payment's end; and mine.
 
 import { z } from "@hono/zod-openapi";
-import type { Clock } from "../../shared/platform/clock.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
-import type { BookingView, Reply } from "../../shared/protocol/reply.ts";
-import { longPoll } from "../../waitlist/poll/long-poll.ts";
-import { type PollLot, WAIT_MAX_MS } from "../../waitlist/poll/parking.ts";
+import type { BookingView } from "../../shared/protocol/reply.ts";
 import { bookingsOfSession, cursorText, readCursor } from "../bookings-of-session.ts";
 import { json } from "../http/answer.ts";
-import { onGone } from "../http/connection.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
-import { faultProblem, invalidField } from "../http/problem.ts";
+import { invalidField } from "../http/problem.ts";
 import { queryInteger } from "../http/validation.ts";
 import type { ShowLookup } from "../show-lookup.ts";
-import {
-  ASK_DEADLINE_MS,
-  BOOKING_NOT_FOUND,
-  type BookingRouteDependencies,
-  findShow,
-  otherReply,
-  showOfBooking,
-} from "./asking.ts";
+import { BOOKING_NOT_FOUND, type BookingRouteDependencies, findShow, otherReply, showNamedBy } from "./asking.ts";
+import { LOT_FULL, POLL_DESCRIPTION, POLL_QUERY, type PollDependencies, pollShow } from "./polling.ts";
 import { BOOKING, BOOKING_PARAMS, bookingJson } from "./shapes.ts";
 
-export interface BookingsDependencies extends BookingRouteDependencies {
+export interface BookingsDependencies extends BookingRouteDependencies, PollDependencies {
   readonly pool: Pool;
-  readonly lot: PollLot;
-  readonly clock: Clock;
 }
 
 const PAGE_MAX = 50;
-const WAIT_MAX_S = WAIT_MAX_MS / 1000;
 
 export const bookingsEndpoints = (dependencies: BookingsDependencies): Endpoint[] => [
   listEndpoint(dependencies),
@@ -81,43 +68,28 @@ async function labelled(bookings: readonly BookingView[], shows: ShowLookup): Pr
   return found.filter((each) => each !== undefined);
 }
 
-const readEndpoint = ({ allocator, shows, lot, clock }: BookingsDependencies): Endpoint =>
+const readEndpoint = (dependencies: BookingsDependencies): Endpoint =>
   endpoint({
     method: "get",
     path: "/v1/bookings/{booking_id}",
     tag: "bookings",
     summary: "One booking",
-    description:
-      "With `wait` and `after` a long poll: answers at once when the booking's version is not `after`, else when it " +
-      "changes, else after `wait` seconds with the present state.",
+    description: POLL_DESCRIPTION,
     access: "session",
     idempotent: false,
     params: BOOKING_PARAMS,
-    query: z.object({
-      wait: queryInteger({ min: 0, max: WAIT_MAX_S }).optional(),
-      after: queryInteger({ min: 0, max: Number.MAX_SAFE_INTEGER }).optional(),
-    }),
+    query: POLL_QUERY,
     answers: { 200: { description: "The booking", schema: BOOKING } },
     problems: ["store_unavailable", "overloaded"],
     patient: true,
     handle: async ({ session, params, query, context }) => {
       const bookingId = params.booking_id;
-      const showId = showOfBooking(bookingId);
-      const show = await findShow(shows, showId);
+      const showId = showNamedBy(bookingId);
+      const show = await findShow(dependencies.shows, showId);
       if (show === undefined) return BOOKING_NOT_FOUND;
       const command = { kind: "ReadBooking", session: session.id, bookingId } as const;
-      const reply = await longPoll<Reply>(lot, clock, {
-        group: showId,
-        id: bookingId,
-        // Without `after` whatever there is is news.
-        waitMs: query.after === undefined ? 0 : (query.wait ?? 0) * 1000,
-        read: () => allocator.ask(showId, command, ASK_DEADLINE_MS),
-        isNews: (reply) => reply.kind !== "booking" || reply.booking.version !== query.after,
-        onGone: (leave) => onGone(context, leave),
-      });
+      const reply = await pollShow(dependencies, { showId, id: bookingId, command, query, context });
       if (reply === undefined) return LOT_FULL;
       return reply.kind === "booking" ? json(200, bookingJson(reply.booking, show.hall)) : otherReply(reply, show.hall);
     },
   });
-
-const LOT_FULL = faultProblem({ code: "overloaded", outcome: "none", retryAfterMs: 1_000 });

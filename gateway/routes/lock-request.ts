@@ -6,8 +6,8 @@ import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
 import type { ParsedBody } from "../http/endpoint.ts";
 import { type FieldError, invalid } from "../http/problem.ts";
 
-const LABEL_LENGTH_MAX = 32;
-const CATEGORY_LENGTH_MAX = 64;
+export const LABEL_LENGTH_MAX = 32;
+export const CATEGORY_LENGTH_MAX = 64;
 const ID_LENGTH_MAX = 128;
 const TOKEN = /^[\x21-\x7e]{1,255}$/;
 const EMAIL_LENGTH_MAX = 254;
@@ -16,6 +16,8 @@ const EMAIL = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-
 
 export interface LockRequest {
   readonly showtime_id: string;
+  /** Takes up an offer; `seat_ids` are then seats instead of those offered. */
+  readonly waiter_id?: string | undefined;
   readonly seat_ids?: readonly string[] | undefined;
   readonly quantity?: number | undefined;
   readonly category?: string | undefined;
@@ -23,17 +25,23 @@ export interface LockRequest {
   readonly accessible?: boolean | undefined;
 }
 
-const LOCK_FIELDS = new Set(["showtime_id", "seat_ids", "quantity", "category", "contiguous", "accessible"]);
+const LOCK_FIELDS = new Set([
+  "showtime_id",
+  "waiter_id",
+  "seat_ids",
+  "quantity",
+  "category",
+  "contiguous",
+  "accessible",
+]);
 const QUANTITY_ONLY = ["category", "contiguous", "accessible"] as const;
 
 const showtimeId = z.string().min(1).max(ID_LENGTH_MAX);
+const seatIds = z.array(z.string().min(1).max(LABEL_LENGTH_MAX)).min(1).max(SEATS_PER_SESSION_MAX);
 
 export const LOCK_REQUEST: z.ZodType<LockRequest> = z
   .union([
-    z.strictObject({
-      showtime_id: showtimeId,
-      seat_ids: z.array(z.string().min(1).max(LABEL_LENGTH_MAX)).min(1).max(SEATS_PER_SESSION_MAX),
-    }),
+    z.strictObject({ showtime_id: showtimeId, seat_ids: seatIds }),
     z.strictObject({
       showtime_id: showtimeId,
       quantity: z.int().min(1).max(SEATS_PER_SESSION_MAX),
@@ -41,8 +49,17 @@ export const LOCK_REQUEST: z.ZodType<LockRequest> = z
       contiguous: z.boolean().optional(),
       accessible: z.boolean().optional(),
     }),
+    z.strictObject({
+      showtime_id: showtimeId,
+      waiter_id: z.string().min(1).max(ID_LENGTH_MAX),
+      seat_ids: seatIds.optional(),
+    }),
   ])
-  .openapi("LockRequest", { description: "Either the seats by label, or how many: then the best ones are chosen." });
+  .openapi("LockRequest", {
+    description:
+      "The seats by label; or how many: then the best ones are chosen; or `waiter_id`, to take what its place in the " +
+      "line is offered, or `seat_ids` instead.",
+  });
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -56,7 +73,8 @@ export function parseLockRequest(value: unknown): ParsedBody<LockRequest> {
   const errors: FieldError[] = [];
   refuseUnknown(value, LOCK_FIELDS, "", errors);
   checkText(value.showtime_id, "showtime_id", ID_LENGTH_MAX, errors);
-  if (value.seat_ids === undefined) checkQuantity(value, errors);
+  if (value.waiter_id !== undefined) checkOffer(value, errors);
+  else if (value.seat_ids === undefined) checkQuantity(value, errors);
   else checkSeatIds(value, errors);
   if (errors.length > 0) return { problem: invalid(errors) };
   return { body: value as unknown as LockRequest };
@@ -78,6 +96,14 @@ function checkQuantity(value: JsonObject, errors: FieldError[]): void {
   if (category !== undefined) checkText(category, "category", CATEGORY_LENGTH_MAX, errors);
   if (contiguous !== undefined) checkBoolean(contiguous, "contiguous", errors);
   if (accessible !== undefined) checkBoolean(accessible, "accessible", errors);
+}
+
+function checkOffer(value: JsonObject, errors: FieldError[]): void {
+  checkText(value.waiter_id, "waiter_id", ID_LENGTH_MAX, errors);
+  for (const field of ["quantity", ...QUANTITY_ONLY] as const) {
+    if (value[field] !== undefined) errors.push({ field, message: "must not be given with waiter_id" });
+  }
+  if (value.seat_ids !== undefined) checkLabels(value.seat_ids, errors);
 }
 
 function checkSeatIds(value: JsonObject, errors: FieldError[]): void {

@@ -1,12 +1,13 @@
 // Taking, extending and giving back a hold. The API calls a hold a lock; its id is the booking's.
 
 import { z } from "@hono/zod-openapi";
-import { isShowId } from "../../shared/kernel/ids.ts";
+import type { WaiterId } from "../../shared/kernel/ids.ts";
+import { isShowId, showOf } from "../../shared/kernel/ids.ts";
 import type { SeatChoice } from "../../shared/protocol/command.ts";
 import { json } from "../http/answer.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { RequestParts } from "../http/idempotency.ts";
-import { invalidField, type Problem } from "../http/problem.ts";
+import { invalidField, type Problem, type ProblemCode } from "../http/problem.ts";
 import type { HallSeats } from "../show-lookup.ts";
 import {
   ASK_DEADLINE_MS,
@@ -15,9 +16,10 @@ import {
   findShow,
   otherReply,
   SHOW_NOT_FOUND,
-  showOfBooking,
+  showNamedBy,
 } from "./asking.ts";
 import { LOCK_REQUEST, type LockRequest, parseLockRequest, showtimeOf } from "./lock-request.ts";
+import { OFFER_PROBLEMS, takeOffer, WAITER_NOT_FOUND } from "./offer.ts";
 import { resolveSeats } from "./seats.ts";
 import { BOOKING, bookingJson, LOCK, LOCK_PARAMS, lockJson } from "./shapes.ts";
 
@@ -39,13 +41,29 @@ export const lockEndpoints = (dependencies: BookingRouteDependencies): Endpoint[
   }),
 ];
 
-const lockEndpoint = ({ allocator, shows, operations }: BookingRouteDependencies): Endpoint =>
-  endpoint({
+const LOCK_PROBLEMS: readonly ProblemCode[] = [
+  ...OFFER_PROBLEMS,
+  "not_admitted",
+  "hold_limit",
+  "show_full",
+  "retry_held",
+  "no_contiguous_block",
+  "idempotency_key_reused",
+  "store_unavailable",
+  "overloaded",
+  "outcome_pending",
+];
+
+const lockEndpoint = (dependencies: BookingRouteDependencies): Endpoint => {
+  const { allocator, shows, operations } = dependencies;
+  return endpoint({
     method: "post",
     path: "/v1/bookings/lock",
     tag: "bookings",
     summary: "Lock seats",
-    description: "All of the seats or none, for a limited time. Asking again with the same key answers the same.",
+    description:
+      "All of the seats or none, for a limited time. Asking again with the same key answers the same. With `waiter_id` " +
+      "it takes up the offer of a place in the line, as POST /v1/waitlist/{waiter_id}/offer/accept does.",
     access: "session",
     idempotent: true,
     body: {
@@ -58,27 +76,17 @@ const lockEndpoint = ({ allocator, shows, operations }: BookingRouteDependencies
       },
     },
     answers: { 201: { description: "The seats are held", schema: LOCK } },
-    problems: [
-      "not_found",
-      "sales_closed",
-      "not_admitted",
-      "hold_limit",
-      "show_full",
-      "waitlist_active",
-      "retry_held",
-      "seats_taken",
-      "single_gap",
-      "no_contiguous_block",
-      "idempotency_key_reused",
-      "store_unavailable",
-      "overloaded",
-      "outcome_pending",
-    ],
+    problems: LOCK_PROBLEMS,
     handle: async ({ session, key, body }) => {
       const showId = body.showtime_id;
       if (!isShowId(showId)) return SHOW_NOT_FOUND;
       const show = shows.peek(showId) ?? (await findShow(shows, showId));
       if (show === undefined) return SHOW_NOT_FOUND;
+      if (body.waiter_id !== undefined) {
+        const waiterId = body.waiter_id as WaiterId;
+        if (showOf(waiterId) !== showId) return WAITER_NOT_FOUND;
+        return takeOffer(dependencies, { session: session.id, key, show, waiterId, seatIds: body.seat_ids });
+      }
       const chosen = choiceOf(body, show.hall);
       if ("code" in chosen) return chosen;
       const operation = operations.of(session.id, showId, key, partsOf(chosen));
@@ -88,6 +96,7 @@ const lockEndpoint = ({ allocator, shows, operations }: BookingRouteDependencies
       return otherReply(reply, show.hall);
     },
   });
+};
 
 function choiceOf(body: LockRequest, hall: HallSeats): SeatChoice | Problem {
   if (body.seat_ids !== undefined) {
@@ -135,7 +144,7 @@ const changeEndpoint = ({ allocator, shows, operations }: BookingRouteDependenci
     problems: [...spec.problems, "idempotency_key_reused", "store_unavailable", "overloaded", "outcome_pending"],
     handle: async ({ session, key, params }) => {
       const bookingId = params.lock_id;
-      const showId = showOfBooking(bookingId);
+      const showId = showNamedBy(bookingId);
       const show = await findShow(shows, showId);
       if (show === undefined) return BOOKING_NOT_FOUND;
       const operation = operations.of(session.id, showId, key, [spec.kind, bookingId]);

@@ -1,4 +1,4 @@
-// One row of the audit trail in the API's words: seats as labels, times as RFC 3339, names in snake_case.
+// One row of the audit trail in the API's words: seats as labels, categories by name, times as RFC 3339, snake_case.
 // E1: works by the name of a field, so that an event this gateway does not know yet is still shown, not lost.
 // E2: what could be used against somebody stays inside: operation ids (a key's keyed hash) and payment tokens.
 
@@ -7,6 +7,7 @@ import { rfc3339 } from "../http/rfc3339.ts";
 import { type HallSeats, labelIn } from "../show-lookup.ts";
 
 const SEAT_FIELDS = new Set(["seat", "seats"]);
+const CATEGORY_FIELD = "categories";
 const HIDDEN = new Set(["operation", "requestHash", "paymentToken"]);
 
 export function logEntryJson(entry: LogEntry, hall: HallSeats): object {
@@ -18,6 +19,7 @@ function valueJson(name: string, value: unknown, hall: HallSeats): unknown {
   if (Array.isArray(value)) return value.map((each) => valueJson(name, each, hall));
   if (typeof value === "number") {
     if (SEAT_FIELDS.has(name)) return labelIn(hall)(value);
+    if (name === CATEGORY_FIELD) return hall.categories[value] ?? `#${value}`;
     return name.endsWith("At") ? rfc3339(value) : value;
   }
   if (typeof value !== "object" || value === null) return value;

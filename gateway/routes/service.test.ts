@@ -80,6 +80,12 @@ t.test("the OpenAPI document describes every route", async (t) => {
     "post /v1/bookings/confirm",
     "get /v1/bookings",
     "get /v1/bookings/{booking_id}",
+    "post /v1/shows/{show_id}/waitlist",
+    "get /v1/waitlist/{waiter_id}",
+    "patch /v1/waitlist/{waiter_id}",
+    "delete /v1/waitlist/{waiter_id}",
+    "post /v1/waitlist/{waiter_id}/offer/accept",
+    "post /v1/waitlist/{waiter_id}/offer/decline",
     "get /v1/shows/{show_id}/seatmap",
     "get /v1/shows/{show_id}/seatmap/stream",
     "post /v1/admin/shows/{show_id}/block",
@@ -95,5 +101,16 @@ t.test("the OpenAPI document describes every route", async (t) => {
     parameters: [{ name: "X-Idempotency-Key", in: "header", required: true }],
     responses: { 201: {}, 409: { description: /`seats_taken`/ }, 422: { description: /`validation_failed`/ } },
     security: [{ session: [] }],
+  });
+  t.match(document.paths["/v1/shows/{show_id}/waitlist"]?.post, {
+    responses: {
+      201: { headers: { Location: {} } },
+      409: { description: /`seats_available`, `show_full`, `already_waiting`/ },
+      503: { description: /`waitlist_full`/ },
+    },
+  });
+  t.match(document.paths["/v1/waitlist/{waiter_id}/offer/accept"]?.post, {
+    requestBody: { required: false },
+    responses: { 201: {}, 409: { description: /`no_offer`/ }, 410: {}, 422: { description: /`wrong_swap`/ } },
   });
 });

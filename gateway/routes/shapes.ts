@@ -15,7 +15,7 @@ export const SHOW_PARAMS = z.object({
     .openapi({ pattern: "^[A-Za-z0-9_-]{1,40}$" }),
 });
 
-const ROUTED_ID_PATTERN = "^[A-Za-z0-9_-]{1,40}\\.[A-Za-z0-9_-]{22}$";
+export const ROUTED_ID_PATTERN = "^[A-Za-z0-9_-]{1,40}\\.[A-Za-z0-9_-]{22}$";
 
 const bookingId = () =>
   z

@@ -2,13 +2,14 @@
 // again, takeovers that load what the tables have. No clock, no bus, no database: time comes with each command.
 
 import type { ShowCommand } from "../../allocator/core/command.ts";
-import type { TurnContext } from "../../allocator/core/decision.ts";
+import type { Decision, TurnContext } from "../../allocator/core/decision.ts";
 import type { ShowEvent } from "../../allocator/core/event.ts";
 import { evolve } from "../../allocator/core/evolve.ts";
 import type { Hall } from "../../allocator/core/hall.ts";
 import {
   type Booking,
   enlist,
+  enlistWaiter,
   isLive,
   isUnfinished,
   newShow,
@@ -17,8 +18,18 @@ import {
   setSeat,
 } from "../../allocator/core/state.ts";
 import { type Turn, takeTurn } from "../../allocator/core/turn.ts";
-import { type BookingId, bookingIdOf, type OperationId, operationOf, type ShowId } from "../../shared/kernel/ids.ts";
+import { assert } from "../../shared/kernel/assert.ts";
+import {
+  type BookingId,
+  bookingIdOf,
+  type OperationId,
+  operationOf,
+  type ShowId,
+  type WaiterId,
+  waiterIdOf,
+} from "../../shared/kernel/ids.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import { isWaiting, type Waiter } from "../../waitlist/core/waiter.ts";
 
 export interface LogRow {
   readonly seq: number;
@@ -31,6 +42,7 @@ export class Rig {
   readonly hall: Hall;
   readonly log: LogRow[] = [];
   readonly #bookings = new Map<BookingId, Booking>();
+  readonly #waiters = new Map<WaiterId, Waiter>();
   readonly #operations = new Map<OperationId, OperationRecord>();
   readonly #terms: ShowTerms;
   state: ShowState;
@@ -59,8 +71,15 @@ export class Rig {
     return turn;
   }
 
-  #fetch({ booking, operation }: { booking: BookingId | undefined; operation: OperationId | undefined }): void {
+  #fetch({ booking, waiter, operation }: Extract<Decision, { kind: "fetch" }>): void {
     const { bookings, operations } = this.state;
+    for (const id of [waiter, operation && waiterIdOf(this.showId, operation)]) {
+      const row = id && this.#waiters.get(id);
+      if (row === undefined || this.state.line?.get(row.id) !== undefined) continue;
+      // Only those at their end are ever cold.
+      assert(!isWaiting(row), `${row.id} is in line and not in memory`);
+      enlistWaiter(this.state, structuredClone(row), this.state.lastAt);
+    }
     const ids = [booking, operation && bookingIdOf(this.showId, operation)];
     for (const row of ids.map((id) => id && this.#bookings.get(id))) {
       if (row !== undefined && !bookings.has(row.id)) bookings.set(row.id, structuredClone(row));
@@ -83,6 +102,12 @@ export class Rig {
     for (const booking of this.state.bookings.values()) {
       if (booking.version === seq) this.#bookings.set(booking.id, structuredClone(booking));
     }
+    const { line } = this.state;
+    for (const waiter of line?.all() ?? []) {
+      // An outage moves the end of every place, which is no change of state and no new version.
+      const isMoved = isWaiting(waiter) && events.some(({ kind }) => kind === "DeadlinesMoved");
+      if (waiter.version === seq || isMoved) this.#waiters.set(waiter.id, structuredClone(waiter));
+    }
     // Only operations that have no other row: a payment's stands in its booking's.
     for (const event of events) {
       const { operation } = event as { readonly operation?: OperationId };
@@ -97,11 +122,13 @@ export class Rig {
     for (const booking of this.state.bookings.values()) {
       if (!isLive(booking) && !isUnfinished(booking.payment)) this.state.bookings.delete(booking.id);
     }
+    const { line } = this.state;
+    for (const waiter of [...(line?.all() ?? [])]) if (!isWaiting(waiter)) line?.forget(waiter.id);
     this.state.operations.clear();
   }
 
-  /** A new owner loads what the tables have. */
-  takeOver(): void {
+  /** A new owner loads what the tables have; everybody in line counts as seen. */
+  takeOver(now: number): void {
     const { seats, seq, lastAt, outageId, terms } = this.state;
     const loaded = newShow(this.showId, this.hall, terms);
     Object.assign(loaded, { seq, lastAt, outageId });
@@ -112,6 +139,12 @@ export class Rig {
       if (isLive(booking) || isUnfinished(booking.payment)) enlist(loaded, booking);
       loaded.keys.addHold(operationOf(booking.id));
       if (booking.payment !== undefined) loaded.keys.add(booking.payment.operation, lastAt);
+    }
+    // The order is in the rows, not in that of their loading.
+    const waiters = [...this.#waiters.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    for (const waiter of waiters) {
+      if (isWaiting(waiter)) enlistWaiter(loaded, structuredClone(waiter), Math.max(now, lastAt));
+      loaded.keys.addHold(operationOf(waiter.id));
     }
     for (const { id, at } of this.#operations.values()) loaded.keys.add(id, at);
     this.state = loaded;
@@ -127,5 +160,13 @@ export class Rig {
   /** Every booking there ever was, hot or cold. */
   bookings(): Map<BookingId, Booking> {
     return new Map([...this.#bookings, ...this.state.bookings]);
+  }
+
+  /** Everybody who ever joined, hot or cold. */
+  waiters(): Map<WaiterId, Waiter> {
+    return new Map([
+      ...this.#waiters,
+      ...[...(this.state.line?.all() ?? [])].map((waiter) => [waiter.id, waiter] as const),
+    ]);
   }
 }

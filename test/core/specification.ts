@@ -9,9 +9,17 @@ import type { Hall } from "../../allocator/core/hall.ts";
 import { violations } from "../../allocator/core/invariants.ts";
 import { newShow, type ShowState } from "../../allocator/core/state.ts";
 import { type Turn, takeTurn } from "../../allocator/core/turn.ts";
-import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
+import {
+  type BookingId,
+  bookingIdOf,
+  type OperationId,
+  type SessionId,
+  type ShowId,
+  type WaiterId,
+  waiterIdOf,
+} from "../../shared/kernel/ids.ts";
 import type { Operation } from "../../shared/protocol/command.ts";
-import type { BookingStatus, Refusal } from "../../shared/protocol/reply.ts";
+import type { BookingStatus, Refusal, WaiterStatus } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import { drawnHall } from "./drawn-hall.ts";
 import { imageOf } from "./state-image.ts";
@@ -44,6 +52,9 @@ export const operationId = (key: string): OperationId => key.padEnd(22, "-") as 
 export const operation = (key: string, requestHash = 1): Operation => ({ id: operationId(key), requestHash });
 /** The booking that the hold with this key became. */
 export const booking = (key: string): BookingId => bookingIdOf(SHOW, operationId(key));
+
+/** The waiter that the join with this key became. */
+export const waiter = (key: string): WaiterId => waiterIdOf(SHOW, operationId(key));
 
 export const placed = (
   key: string,
@@ -140,6 +151,7 @@ class Given {
     for (const key of this.#stage.cold ?? []) {
       state.bookings.delete(booking(key));
       state.operations.delete(operationId(key));
+      if (state.line?.get(waiter(key)) !== undefined) state.line.forget(waiter(key));
     }
     const context = { now, rules: { ...RULES, ...rules }, paymentsAvailable: true, looked: false, ...rest };
     const turn = takeTurn(state, command, context);
@@ -176,12 +188,23 @@ class Outcome {
     return this.#check(t, "answer", [], { replayed });
   }
 
+  /** The waiter as it is. */
+  thenAnswersWaiter(t: Test, key: string, status: WaiterStatus, { replayed }: { replayed: boolean }): this {
+    const { decision } = this.turn;
+    const found = decision.kind === "answer_waiter" ? [decision.waiter.id, decision.waiter.status] : undefined;
+    t.strictSame(found, [waiter(key), status], `answers with ${key}`);
+    return this.#check(t, "answer_waiter", [], { replayed });
+  }
+
   thenDone(t: Test, settled: readonly ShowEvent[] = []): this {
     return this.#check(t, "done", settled, {});
   }
 
-  thenFetches(t: Test, wanted: { booking: BookingId | undefined; operation: OperationId | undefined }): this {
-    return this.#check(t, "fetch", [], wanted);
+  thenFetches(
+    t: Test,
+    wanted: { booking?: BookingId | undefined; waiter?: WaiterId | undefined; operation: OperationId | undefined },
+  ): this {
+    return this.#check(t, "fetch", [], { booking: undefined, waiter: undefined, ...wanted });
   }
 
   thenPaymentUnavailable(t: Test): this {

@@ -20,6 +20,9 @@ export function imageOf(state: Imaged) {
     bookings: byId(state.bookings.values()),
     operations: byId(state.operations.values()),
     sessionSeats: [...state.sessionSeats].sort(([a], [b]) => (a < b ? -1 : 1)),
+    // Who was seen when is no part of the history: a replay cannot know it.
+    waiters: byId(state.line?.all() ?? []),
+    waiting: [...(state.line?.all() ?? [])].map((waiter) => [waiter.id, state.line?.positionOf(waiter)]).sort(),
     // Line by line, each in its own order.
     deadlines: [...state.deadlines.all()],
   };

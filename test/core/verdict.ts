@@ -4,8 +4,10 @@
 import type { SettlePayment, ShowCommand } from "../../allocator/core/command.ts";
 import type { Rules } from "../../allocator/core/decision.ts";
 import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
-import type { Operation, PlaceHold } from "../../shared/protocol/command.ts";
+import type { PlaceHold } from "../../shared/protocol/command.ts";
 import type { Account, Auditor } from "./auditor.ts";
+import { closingOf, hasBlock } from "./line-oracle.ts";
+import { aboutWaiter, isStranding, joinVerdict } from "./waitlist-verdict.ts";
 
 export interface Circumstances {
   readonly at: number;
@@ -27,33 +29,35 @@ export function verdict(books: Auditor, command: ShowCommand, circumstances: Cir
       return settleVerdict(books, command);
     case "BlockSeats":
     case "UnblockSeats": {
-      const prior = priorOf(books, command.operation);
+      const prior = books.priorOf(command.operation);
       if (prior !== "new") return prior === "same" ? "done" : "idempotency_key_reused";
       const statuses = command.seats.map((seat) => books.statusOf(seat));
       if (command.kind === "UnblockSeats") return statuses.includes(3) ? "accept" : "done";
       if (statuses.some((status) => status === 1 || status === 2)) return "seats_taken";
       return statuses.includes(0) ? "accept" : "done";
     }
+    case "JoinWaitlist":
+      return joinVerdict(books, command, circumstances.at);
+    case "ReadWaiter":
+    case "LowerWaiter":
+    case "LeaveWaitlist":
+    case "AcceptOffer":
+    case "DeclineOffer":
+      return aboutWaiter(books, command, circumstances.at);
     default:
       return aboutBooking(books, command, circumstances);
   }
 }
 
-function priorOf(books: Auditor, operation: Operation): "new" | "same" | "reused" {
-  const effect = books.effects.get(operation.id);
-  if (effect === undefined) return "new";
-  return effect.requestHash === operation.requestHash ? "same" : "reused";
-}
-
 function placeVerdict(books: Auditor, { choice, operation, session }: PlaceHold, at: number): string {
-  const prior = priorOf(books, operation);
+  const prior = books.priorOf(operation);
   if (prior !== "new") return prior === "same" ? "answer" : "idempotency_key_reused";
-  const { terms, hall } = books;
-  if (terms.cancelled || at >= terms.salesCutoffAt) return "sales_closed";
+  const { terms, hall, line } = books;
+  if (at >= closingOf(terms)) return "sales_closed";
   if (terms.gated) return "not_admitted";
   const wanted = choice.by === "seats" ? choice.seats.length : choice.quantity;
   if (books.seatsOf(session) + wanted > 10) return "hold_limit";
-  const pool = [...hall.category.keys()].filter(
+  const pool = books.seatsWhere(
     (seat) =>
       choice.by === "seats" ||
       ((choice.category === undefined || hall.category[seat] === choice.category) &&
@@ -62,29 +66,19 @@ function placeVerdict(books: Auditor, { choice, operation, session }: PlaceHold,
   const free = pool.filter((seat) => books.statusOf(seat) === 0);
   const held = pool.filter((seat) => books.statusOf(seat) === 1);
   if (free.length + held.length < wanted) return "show_full";
-  if (free.length < wanted) return "retry_held";
-  if (choice.by === "seats") return seatsVerdict(books, choice.seats);
-  const isBlock = (first: number): boolean => {
-    let seat = first;
-    for (let i = 1; i < wanted; i += 1) {
-      seat = hall.right[seat] as number;
-      if (!free.includes(seat)) return false;
-    }
-    return true;
-  };
-  return choice.contiguous && !free.some(isBlock) ? "no_contiguous_block" : "accept";
-}
-
-function seatsVerdict(books: Auditor, chosen: readonly number[]): string {
-  if (chosen.some((seat) => books.statusOf(seat) !== 0)) return "seats_taken";
-  if (books.terms.singleGap !== "reject") return "accept";
-  const { left, right, category } = books.hall;
-  const isTaken = (seat: number): boolean => chosen.includes(seat) || books.statusOf(seat) !== 0;
-  const isStranded = (seat: number): boolean => {
-    const beside = [left[seat] as number, right[seat] as number];
-    return !isTaken(seat) && beside.every((n) => n >= 0 && isTaken(n)) && beside.some((n) => chosen.includes(n));
-  };
-  return [...category.keys()].some(isStranded) ? "single_gap" : "accept";
+  // Nobody barges: what somebody eligible waits for is not there for newcomers, now or when it is freed.
+  const unclaimed = free.filter((seat) => !line.claims(seat));
+  const meetsClaim =
+    choice.by === "seats"
+      ? choice.seats.some((seat) => line.claims(seat))
+      : unclaimed.length < wanted && pool.some((seat) => line.claims(seat));
+  if (meetsClaim) return "waitlist_active";
+  if (unclaimed.length < wanted) return "retry_held";
+  if (choice.by === "seats") {
+    if (choice.seats.some((seat) => books.statusOf(seat) !== 0)) return "seats_taken";
+    return isStranding(books, choice.seats, []) ? "single_gap" : "accept";
+  }
+  return choice.contiguous && !hasBlock(hall, unclaimed, wanted) ? "no_contiguous_block" : "accept";
 }
 
 type AboutBooking = Extract<ShowCommand, { readonly session: SessionId; readonly bookingId: BookingId }>;
@@ -93,9 +87,9 @@ function aboutBooking(books: Auditor, command: AboutBooking, circumstances: Circ
   const account = books.accounts.get(command.bookingId);
   if (account === undefined || account.session !== command.session) return "not_found";
   if (command.kind === "ReadBooking") return "answer";
-  const prior = priorOf(books, command.operation);
+  const prior = books.priorOf(command.operation);
   if (prior === "reused") return "idempotency_key_reused";
-  if (command.kind === "ConfirmBooking") return confirmVerdict(account, prior, books, circumstances);
+  if (command.kind === "ConfirmBooking") return confirmVerdict(account, prior, circumstances);
   if (prior === "same") return "answer";
   const { status } = account;
   if (command.kind === "ReleaseHold" && status === "released") return "answer";
@@ -107,17 +101,11 @@ function aboutBooking(books: Auditor, command: AboutBooking, circumstances: Circ
   return command.kind === "ExtendHold" && account.extended ? "already_extended" : "accept";
 }
 
-function confirmVerdict(
-  account: Account,
-  prior: "new" | "same",
-  books: Auditor,
-  { rules, paymentsAvailable }: Circumstances,
-): string {
+function confirmVerdict(account: Account, prior: "new" | "same", { rules, paymentsAvailable }: Circumstances): string {
   const { status } = account;
   if (prior === "new" && status === "paying") return "payment_in_progress";
   if (prior === "new" && status === "held") {
-    const isFree = account.seats.every((seat) => account.prices[books.hall.category[seat] ?? -1] === 0);
-    return rules.instantPayments || isFree || paymentsAvailable ? "accept" : "payment_unavailable";
+    return rules.instantPayments || account.total === 0 || paymentsAvailable ? "accept" : "payment_unavailable";
   }
   if (status === "paying" || status === "booked") return "answer";
   return status === "held" || status === "declined" ? "payment_declined" : "hold_expired";
@@ -129,6 +117,7 @@ function settleVerdict(books: Auditor, { bookingId, attempt, outcome }: SettlePa
   const { payment, status } = account;
   const mayStillBook =
     !books.terms.cancelled &&
+    books.line.waiting().length === 0 &&
     books.seatsOf(account.session) === 0 &&
     account.seats.every((seat) => books.statusOf(seat) === 0);
   const accepted = {

@@ -6,14 +6,35 @@ import { pino } from "pino";
 import { type Allocator, type AllocatorOptions, startAllocator } from "../../allocator/main.ts";
 import { type SmallCatalogueOptions, smallCatalogue, smallShowId } from "../../demo/catalogue/small.ts";
 import { importCatalogue } from "../../gateway/catalogue/import.ts";
-import { type BookingId, bookingIdOf, type OperationId, type SessionId, type ShowId } from "../../shared/kernel/ids.ts";
+import {
+  type BookingId,
+  bookingIdOf,
+  type OperationId,
+  type SessionId,
+  type ShowId,
+  type WaiterId,
+  waiterIdOf,
+} from "../../shared/kernel/ids.ts";
 import { type AlignedClock, createAlignedClock } from "../../shared/platform/clock.ts";
 import { createMetrics } from "../../shared/platform/metrics.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
 import { sleepMs, systemTimers, type Timers } from "../../shared/platform/timers.ts";
 import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
-import type { Command, ConfirmBooking, Operation, PlaceHold, SeatChoice } from "../../shared/protocol/command.ts";
-import type { BookingView, Reply } from "../../shared/protocol/reply.ts";
+import type {
+  AcceptOffer,
+  Command,
+  ConfirmBooking,
+  DeclineOffer,
+  JoinWaitlist,
+  LeaveWaitlist,
+  LowerWaiter,
+  Operation,
+  PlaceHold,
+  ReadWaiter,
+  ReleaseHold,
+  SeatChoice,
+} from "../../shared/protocol/command.ts";
+import type { BookingView, Reply, WaiterView } from "../../shared/protocol/reply.ts";
 import type { TestDatabase } from "./postgres.ts";
 
 const DAY_MS = 86_400_000;
@@ -172,17 +193,89 @@ export const confirm = (
 
 export const holdIdOf = (showId: ShowId, { operation }: PlaceHold): BookingId => bookingIdOf(showId, operation.id);
 
+export const release = (
+  bookingId: BookingId,
+  session: SessionId,
+  { operation = newOperation() } = {},
+): ReleaseHold => ({
+  kind: "ReleaseHold",
+  session,
+  operation,
+  bookingId,
+});
+
+/** Joins for seats of the first category. */
+export const joinLine = (
+  quantity: number,
+  session = newSession(),
+  wish: Partial<Pick<JoinWaitlist, "operation" | "categories" | "accessible" | "contiguous">> = {},
+): JoinWaitlist => ({
+  kind: "JoinWaitlist",
+  session,
+  operation: newOperation(),
+  quantity,
+  categories: [0],
+  accessible: false,
+  contiguous: false,
+  ...wish,
+});
+
+export const waiterIdIn = (showId: ShowId, { operation }: JoinWaitlist): WaiterId => waiterIdOf(showId, operation.id);
+
+/** What somebody in line may ask about a place of their own. */
+export class InLine {
+  readonly waiterId: WaiterId;
+  readonly session: SessionId;
+
+  constructor(showId: ShowId, join: JoinWaitlist) {
+    this.waiterId = waiterIdIn(showId, join);
+    this.session = join.session;
+  }
+
+  #named(): { waiterId: WaiterId; session: SessionId; operation: Operation } {
+    return { waiterId: this.waiterId, session: this.session, operation: newOperation() };
+  }
+
+  poll(): ReadWaiter {
+    return { kind: "ReadWaiter", waiterId: this.waiterId, session: this.session };
+  }
+
+  lower(quantity: number): LowerWaiter {
+    return { kind: "LowerWaiter", ...this.#named(), quantity };
+  }
+
+  leave(): LeaveWaitlist {
+    return { kind: "LeaveWaitlist", ...this.#named() };
+  }
+
+  accept(seats?: readonly number[]): AcceptOffer {
+    return { kind: "AcceptOffer", ...this.#named(), seats };
+  }
+
+  decline(): DeclineOffer {
+    return { kind: "DeclineOffer", ...this.#named() };
+  }
+}
+
 /** The booking of a reply; throws what it was instead. */
 export function bookingIn(reply: Reply): BookingView {
   if (reply.kind !== "booking") throw new Error(`no booking but ${JSON.stringify(reply)}`);
   return reply.booking;
 }
 
-/** What a reply says in one word: the booking's status, the refusal's or the fault's code. */
+/** The waiter of a reply; throws what it was instead. */
+export function waiterIn(reply: Reply): WaiterView {
+  if (reply.kind !== "waiter") throw new Error(`no waiter but ${JSON.stringify(reply)}`);
+  return reply.waiter;
+}
+
+/** What a reply says in one word: the booking's or waiter's status, the refusal's or the fault's code. */
 export function wordOf(reply: Reply): string {
   switch (reply.kind) {
     case "booking":
       return reply.booking.status;
+    case "waiter":
+      return reply.waiter.status;
     case "refused":
       return reply.refusal.code;
     case "fault":

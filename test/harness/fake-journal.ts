@@ -15,6 +15,7 @@ import type { OperationId, ShowId } from "../../shared/kernel/ids.ts";
 import type { Layout } from "../../shared/protocol/layout.ts";
 import type { LogEntry } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import { isWaiting, type Waiter } from "../../waitlist/core/waiter.ts";
 
 export const TERMS: ShowTerms = {
   prices: [1_200],
@@ -57,6 +58,7 @@ interface StoredShow {
   active: boolean;
   seats: string;
   readonly bookings: Map<string, Booking>;
+  readonly waiters: Map<string, Waiter>;
   readonly operations: Map<OperationId, OperationRecord>;
   readonly log: LogEntry[];
 }
@@ -123,7 +125,11 @@ export class FakeJournal implements Journal {
       terms: TERMS,
       catalogueTerms: this.catalogueTerms,
       bookings: bookings.map((booking) => ({ ...booking })),
-      holdIds: Array.from(show.bookings.keys(), (id) => id.slice(-22) as OperationId),
+      waiters: [...show.waiters.values()]
+        .filter(isWaiting)
+        .sort((a, b) => a.place - b.place)
+        .map((waiter) => ({ ...waiter })),
+      rowIds: [...show.bookings.keys(), ...show.waiters.keys()].map((id) => id.slice(-22) as OperationId),
       operationIds: [...show.bookings.values()]
         .flatMap((booking) => (booking.payment === undefined ? [] : [booking.payment.operation]))
         .concat([...show.operations.keys()]),
@@ -153,6 +159,10 @@ export class FakeJournal implements Journal {
     if (this.conflicting.has(entry.showId)) return "conflict";
     const show = this.#show(entry.showId);
     if (show.epoch !== entry.epoch || show.seq !== entry.previousSeq) return "fenced";
+    // As the table does it: a row has one life.
+    if (entry.waiters.some((waiter) => (show.waiters.get(waiter.id)?.place ?? waiter.place) !== waiter.place)) {
+      return "conflict";
+    }
     Object.assign(show, {
       seq: entry.seq,
       lastAt: entry.lastAt,
@@ -160,6 +170,8 @@ export class FakeJournal implements Journal {
       active: entry.active,
       seats: entry.seats,
     });
+    for (const waiter of show.waiters.values()) if (isWaiting(waiter)) waiter.expiresAt += entry.waitersMovedMs;
+    for (const waiter of entry.waiters) show.waiters.set(waiter.id, { ...waiter });
     for (const booking of entry.bookings) show.bookings.set(booking.id, { ...booking });
     for (const operation of entry.operations) show.operations.set(operation.id, operation);
     for (const turn of entry.turns) show.log.push({ ...turn, epoch: entry.epoch });
@@ -186,16 +198,19 @@ export class FakeJournal implements Journal {
     return rows;
   }
 
-  #cold({ showId, booking, operation }: ColdQuery): ColdRows {
-    const { bookings, operations } = this.#show(showId);
+  #cold({ showId, booking, waiter, operation }: ColdQuery): ColdRows {
+    const { bookings, waiters, operations } = this.#show(showId);
     const paidOrPlaced = [...bookings.values()].find(
       (row) => operation !== undefined && (row.id.endsWith(operation) || row.payment?.operation === operation),
     );
-    const copy = (row: Booking | undefined): Booking | undefined => row && { ...row };
+    const joined = [...waiters.values()].find((row) => operation !== undefined && row.id.endsWith(operation));
+    const copy = <Row>(row: Row | undefined): Row | undefined => row && { ...row };
     return {
       booking: copy(booking && bookings.get(booking)),
       operation: operation && operations.get(operation),
       operationBooking: copy(paidOrPlaced),
+      waiter: copy(waiter && waiters.get(waiter)),
+      operationWaiter: copy(joined),
     };
   }
 
@@ -229,6 +244,7 @@ export class FakeJournal implements Journal {
       active: false,
       seats: "0".repeat(SEATS),
       bookings: new Map(),
+      waiters: new Map(),
       operations: new Map(),
       log: [],
     };

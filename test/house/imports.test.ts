@@ -21,10 +21,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "waitlist/core": ["shared/kernel", "shared/protocol"],
   "waitlist/poll": ["shared", "waitlist/core"],
   "allocator/core": ["shared/kernel", "shared/protocol", "waitlist/core"],
-  [JOURNAL]: ["shared/kernel", "shared/protocol", "allocator/core"],
+  [JOURNAL]: ["shared/kernel", "shared/protocol", "waitlist/core", "allocator/core"],
   ...Object.fromEntries(LANES.map((lane) => [lane, ["shared", "allocator/core", JOURNAL, ...LANES]])),
-  "allocator/journal": ["shared", "allocator/core"],
-  "allocator/actor": ["shared", "allocator/core", JOURNAL, ...LANES],
+  "allocator/journal": ["shared", "waitlist/core", "allocator/core"],
+  "allocator/actor": ["shared", "waitlist/core", "allocator/core", JOURNAL, ...LANES],
   "allocator/payments": ["shared", "allocator/core", JOURNAL, "allocator/actor"],
   "allocator/transport": ["shared", "allocator/core", JOURNAL, "allocator/actor", "allocator/payments"],
   // Its own files: main and what main alone uses.

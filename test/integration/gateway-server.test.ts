@@ -10,7 +10,7 @@ import { FakeAllocator, FakeShows } from "../../gateway/fake-allocator.ts";
 import { SHOW } from "../../gateway/fake-gateway.ts";
 import { Sessions } from "../../gateway/http/session.ts";
 import { startGateway } from "../../gateway/main.ts";
-import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
+import type { BookingId, SessionId, WaiterId } from "../../shared/kernel/ids.ts";
 import { silentLog } from "../../shared/platform/log.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
 import { systemTimers } from "../../shared/platform/timers.ts";
@@ -140,6 +140,64 @@ t.test("a parked poll is woken through its socket, and one whose client has gone
   await until("usher_parked_polls", 1);
   allocator.settle(SHOW, id, { status: "expired" });
   t.match(await (await waiting).json(), { status: "expired", version: 2 });
+});
+
+t.test(
+  "a waiter's poll hears of the offer through its socket; its client's going frees the place at once",
+  async (t) => {
+    const { gateway, allocator, hostname, port, headers, until } = await running(t);
+    allocator.showOf(SHOW).seats.fill(1);
+    const body = JSON.stringify({ quantity: 2 });
+    const joined = await fetch(`${gateway.url}/v1/shows/${SHOW}/waitlist`, { method: "POST", headers, body });
+    const location = joined.headers.get("location");
+    t.equal(joined.status, 201);
+    const path = `${location}?wait=30&after=1`;
+    const gone = request({ hostname, port, path, headers }).on("error", () => undefined);
+    gone.end();
+    await until("usher_parked_polls", 1);
+    gone.destroy();
+    await until("usher_parked_polls", 0);
+    // Headers are let go of while it waits: what it is answered, and the next request on its connection, need none.
+    const socket = await open(hostname, port);
+    t.teardown(() => socket.destroy());
+    const get = (path: string) =>
+      `GET ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: ${headers.authorization}\r\nX-Large: ${"x".repeat(7_000)}\r\n\r\n`;
+    const answer = async (): Promise<string> =>
+      String(await new Promise<Buffer>((resolve) => socket.once("data", resolve)));
+    socket.write(get(path));
+    await until("usher_parked_polls", 1);
+    allocator.offer(SHOW, `${location}`.slice("/v1/waitlist/".length) as WaiterId, [0, 1]);
+    t.match(await answer(), /^HTTP\/1.1 200 [\s\S]*"state":"offered"[\s\S]*"seats":\["A1","A2"\]/);
+    socket.write(get(`${location}`));
+    t.match(await answer(), /^HTTP\/1.1 200 [\s\S]*"state":"offered"/);
+  },
+);
+
+t.test("a parked poll outlasts the time a request has to arrive", async (t) => {
+  const { gateway, headers, lock } = await running(t);
+  const id = await lock();
+  const began = clock.now();
+  const response = await fetch(`${gateway.url}/v1/bookings/${id}?wait=12&after=1`, { headers });
+  t.match([response.status, await response.json()], [200, { version: 1 }]);
+  t.ok(clock.now() - began >= 12_000);
+});
+
+t.test("a client that was refused and does not close its half gives its place back all the same", async (t) => {
+  const { hostname, port, gateway } = await running(t, { connectionsMax: 1 });
+  const socket = connect({ port, host: hostname, allowHalfOpen: true });
+  t.teardown(() => socket.destroy());
+  socket.on("error", () => undefined);
+  socket.write("NONSENSE\r\n\r\n");
+  const refused = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
+  t.match(String(refused), /^HTTP\/1.1 400 /);
+  // Its place is the only one. The test ends by its time limit when it never comes free.
+  let status = 0;
+  while (status === 0)
+    status = await fetch(`${gateway.url}/healthz`).then(
+      (response) => response.status,
+      () => 0,
+    );
+  t.equal(status, 200);
 });
 
 t.test("a stream over a socket: a client that goes frees its place, a slow one is cut off", async (t) => {

@@ -10,11 +10,15 @@ import {
   bySeats,
   confirm,
   holdIdOf,
+  InLine,
+  joinLine,
   newOperation,
   newSession,
   placeHold,
   putOnSale,
+  release,
   startNode,
+  type TestNode,
   wordOf,
 } from "../harness/allocator.ts";
 import { startTestPostgres } from "../harness/postgres.ts";
@@ -23,7 +27,7 @@ const DAMAGES: Readonly<Record<string, string>> = {
   "a booking is gone": "DELETE FROM booking WHERE status = 'booked' AND show_id = 'small-0001'",
   "a live hold is gone": "DELETE FROM booking WHERE status = 'held' AND show_id = 'small-0001'",
   "a booking too many":
-    "INSERT INTO booking SELECT show_id, 'nobodys', session, status, version, seats, total, currency, created_at, expires_at, grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email FROM booking WHERE status = 'released' AND show_id = 'small-0001'",
+    "INSERT INTO booking SELECT show_id, 'nobodys', session, status, version, seats, total, currency, created_at, expires_at, grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email FROM booking WHERE status = 'released' AND show_id = 'small-0001' LIMIT 1",
   "a booking of another session":
     "UPDATE booking SET session = 'thief' WHERE status = 'booked' AND show_id = 'small-0001'",
   "a booking with another seat": "UPDATE booking SET seats = '{3}' WHERE status = 'booked' AND show_id = 'small-0001'",
@@ -56,8 +60,65 @@ const DAMAGES: Readonly<Record<string, string>> = {
   "a lease that is gone": "DELETE FROM show_lease WHERE show_id = 'small-0001'",
   "a lease that knows of an outage to come":
     "UPDATE show_lease SET outage_id = outage_id + 1000 WHERE show_id = 'small-0001'",
+  ...Object.fromEntries(
+    Object.entries({
+      place: "place + 1",
+      session: "'thief'",
+      quantity: "quantity + 1",
+      categories: "'{1}'",
+      accessible: "NOT accessible",
+      contiguous: "NOT contiguous",
+      status: "'absent'",
+      version: "version + 1",
+      joined_at: "joined_at - 1",
+      expires_at: "expires_at + 1",
+      ended_at: "1",
+      request_hash: "request_hash + 1",
+      offer: `'{"seats": [8]}'`,
+      hold_id: "'nobodys'",
+    }).map(([column, value]) => [
+      `a waiter with another ${column}`,
+      `UPDATE waiter SET ${column} = ${value} WHERE status = 'waiting' AND show_id = 'small-0001'`,
+    ]),
+  ),
+  "a waiter is gone": "DELETE FROM waiter WHERE status = 'waiting' AND show_id = 'small-0001'",
+  "a finished waiter is gone": "DELETE FROM waiter WHERE status = 'cancelled' AND show_id = 'small-0001'",
+  "a finished waiter waits again":
+    "UPDATE waiter SET status = 'waiting', ended_at = NULL WHERE status = 'cancelled' AND show_id = 'small-0001'",
+  "a waiter too many":
+    "INSERT INTO waiter SELECT show_id, 'nobodys', place, session, quantity, categories, accessible, contiguous, status, version, joined_at, expires_at, ended_at, request_hash, offer, hold_id FROM waiter WHERE status = 'cancelled' AND show_id = 'small-0001'",
+  "an offer of other seats": `UPDATE waiter SET offer = jsonb_set(offer, '{seats}', '[8]') WHERE status = 'offered' AND show_id = 'small-0001'`,
+  "an offer that ends later": `UPDATE waiter SET offer = jsonb_set(offer, '{expiresAt}', to_jsonb((offer->>'expiresAt')::bigint + 1)) WHERE status = 'offered' AND show_id = 'small-0001'`,
+  "an offer is gone": "UPDATE waiter SET offer = NULL WHERE status = 'offered' AND show_id = 'small-0001'",
+  "an offer taken up as another hold":
+    "UPDATE waiter SET hold_id = 'nobodys' WHERE status = 'accepted' AND show_id = 'small-0001'",
+  "a place in line whose leaving has no operation":
+    "DELETE FROM operation WHERE show_id = 'small-0001' AND result IN (SELECT 'small-0001.' || id FROM waiter)",
   "an operation too many": "INSERT INTO operation VALUES ('small-0001', 'nobodys', 1, 1, '[1]')",
 };
+
+/** One who waits, one who has an offer, one who took it up, one who left; the rest of the show is held. */
+async function fillLine({ port }: TestNode, showId: ShowId): Promise<void> {
+  const ask = async (command: Command, word: string): Promise<void> => {
+    const found = wordOf(await port.ask(showId, command, ASK_MS));
+    if (found !== word) throw new Error(`${command.kind}: ${found}`);
+  };
+  const [pair, other] = [placeHold(bySeats(20, 21)), placeHold(bySeats(22, 23))];
+  await ask(pair, "held");
+  await ask(other, "held");
+  const reply = await port.ask(showId, { kind: "ReadSeatMap" }, ASK_MS);
+  const free = reply.kind === "snapshot" ? [...reply.snapshot.status].flatMap((s, i) => (s === "0" ? [i] : [])) : [];
+  const block: Command = { kind: "BlockSeats", operation: newOperation(), seats: free };
+  await ask(block, "seats");
+  const joins = Array.from({ length: 4 }, () => joinLine(2));
+  for (const join of joins) await ask(join, "waiting");
+  const [taker, offered, left] = joins.map((join) => new InLine(showId, join)) as [InLine, InLine, InLine];
+  await ask(left.leave(), "cancelled");
+  await ask(release(holdIdOf(showId, pair), pair.session), "released");
+  await ask(taker.accept(), "held");
+  await ask(release(holdIdOf(showId, other), other.session), "released");
+  await ask(offered.poll(), "offered");
+}
 
 t.test("each damage is found, in its show alone", async (t) => {
   const pg = await startTestPostgres(t);
@@ -80,12 +141,13 @@ t.test("each damage is found, in its show alone", async (t) => {
       if (!/booked|held|released|seats/.test(word)) t.fail(`${command.kind}: ${word}`);
     }
   }
+  for (const showId of showIds) await fillLine(node, showId);
   await node.stop();
   const sound = await auditCell(pg.pool, pg.pool);
   t.same(sound.problems, []);
-  t.match(sound, { shows: 2, turns: 14, bookings: 6, soldSeats: 4 });
+  t.match(sound, { shows: 2, turns: 36, bookings: 12, waiters: 8, soldSeats: 4 });
 
-  const tables = ["show_lease", "show_log", "booking", "sold_seat", "operation"];
+  const tables = ["show_lease", "show_log", "booking", "waiter", "sold_seat", "operation"];
   for (const table of tables) await pg.pool.query(`CREATE TABLE sound_${table} AS TABLE ${table}`);
   for (const [name, damage] of Object.entries(DAMAGES)) {
     const { rowCount } = await pg.pool.query(damage);

@@ -72,7 +72,7 @@ async function entryOf(
   claimed: ClaimedShow,
   commands: readonly ShowCommand[],
 ): Promise<CommitEntry> {
-  const state = loadShow(claimed, compileHall(await journal.layout(claimed.layoutId)));
+  const state = loadShow(claimed, compileHall(await journal.layout(claimed.layoutId)), Date.now());
   const batch = new Batch();
   for (const command of commands) {
     const now = Math.max(Date.now(), state.lastAt);
@@ -321,7 +321,7 @@ t.test("a batch writes each row's last image only", async (t) => {
   const again = await claimOne(journal, showId);
   const third = placeHold(bySeats(1, 2), session);
   const state = [cancel(secondId), third, confirm(holdIdOf(showId, third), session)];
-  const [cold] = await journal.cold([{ showId, booking: secondId, operation: undefined }]);
+  const [cold] = await journal.cold([{ showId, booking: secondId, waiter: undefined, operation: undefined }]);
   const warm = { ...again, bookings: [...again.bookings, ...(cold?.booking ? [cold.booking] : [])] };
   t.same(await journal.commit([await entryOf(journal, warm, state)]), ["committed"]);
   const { rows } = await database.pool.query("SELECT seat FROM sold_seat ORDER BY seat");
@@ -338,14 +338,15 @@ t.test("cold rows: a booking by its id, by what placed it, by what paid it; an o
   const pay = confirm(bookingId, session);
   const block: ShowCommand = { kind: "BlockSeats", operation: newOperation(), seats: [5, 6] };
   await journal.commit([await entryOf(journal, await claimOne(journal, showId), [hold, pay, block])]);
+  const none = { booking: undefined, waiter: undefined, operation: undefined };
   const nobodys = { booking: holdIdOf(showId, placeHold(bySeats(0))), operation: newOperation().id };
   const rows = await journal.cold([
-    { showId, booking: bookingId, operation: undefined },
-    { showId, booking: undefined, operation: hold.operation.id },
-    { showId, booking: undefined, operation: pay.operation.id },
-    { showId, booking: bookingId, operation: block.operation.id },
-    { showId, ...nobodys },
-    { showId: "elsewhere" as ShowId, booking: bookingId, operation: pay.operation.id },
+    { showId, ...none, booking: bookingId },
+    { showId, ...none, operation: hold.operation.id },
+    { showId, ...none, operation: pay.operation.id },
+    { showId, ...none, booking: bookingId, operation: block.operation.id },
+    { showId, ...none, ...nobodys },
+    { showId: "elsewhere" as ShowId, ...none, booking: bookingId, operation: pay.operation.id },
   ]);
   const booked = { id: bookingId, status: "booked" };
   t.match(rows, [
@@ -357,8 +358,8 @@ t.test("cold rows: a booking by its id, by what placed it, by what paid it; an o
     { booking: undefined, operation: undefined, operationBooking: undefined },
   ]);
   t.same(await journal.cold([]), []);
-  const { holdIds, operationIds } = await claimOne(journal, showId);
-  t.same(holdIds, [hold.operation.id]);
+  const { rowIds, operationIds } = await claimOne(journal, showId);
+  t.same(rowIds, [hold.operation.id]);
   t.same(new Set(operationIds), new Set([pay.operation.id, block.operation.id]));
 });
 
@@ -394,7 +395,7 @@ t.test("a booking is never overwritten by another with its id", async (t) => {
 
   // What an owner would write that had forgotten the key.
   const claimed = await claimOne(journal, showId);
-  const forgetful = await entryOf(journal, { ...claimed, holdIds: [], operationIds: [] }, [
+  const forgetful = await entryOf(journal, { ...claimed, rowIds: [], operationIds: [] }, [
     { ...hold, choice: bySeats(5) },
   ]);
   const other = { ...forgetful, bookings: forgetful.bookings.map((row) => ({ ...row, createdAt: row.createdAt + 1 })) };

@@ -1,10 +1,10 @@
-// One seed, one life of a show: about 1,000 turns in most of a day of its own time, watched as in test/core/lives.test.ts
+// One seed, one life of a show: about 2,000 turns in some hours of its own time, watched as in test/core/lives.test.ts
 // but longer than a property could draw. The same seed is the same life for ever; a seed that failed is pinned in a test.
 
 import { SeededRandom } from "../../shared/kernel/seeded-random.ts";
 import { NUMBERS_PER_STEP, Scenario } from "../core/scenario.ts";
 
-const STEPS = 1_000;
+const STEPS = 1_200;
 const NUMBERS_MAX = 1 << 16;
 
 export interface Life {

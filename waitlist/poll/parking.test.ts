@@ -185,7 +185,8 @@ t.test("a long poll answers news at once, else when it comes, else the present a
       waitMs,
       read: async () => version,
       isNews: (value) => value !== after,
-      onGone: () => () => undefined,
+      onGone: () => undefined,
+      offGone: () => undefined,
     });
   t.equal(await endOf(poll(0)), 1, "news");
   t.equal(await endOf(poll(1, 0)), 1, "no wait");
@@ -222,7 +223,8 @@ t.test("an update between reading and parking is not lost", async (t) => {
       return seen;
     },
     isNews: (value) => value !== 1,
-    onGone: () => () => undefined,
+    onGone: () => undefined,
+    offGone: () => undefined,
   });
   t.equal(await endOf(answer), 2);
   t.equal(reads, 2);
@@ -240,8 +242,8 @@ t.test("a client that goes away frees its place at once; a full lot says so", as
       isNews: () => false,
       onGone: (leave) => {
         goAway = leave;
-        return () => undefined;
       },
+      offGone: () => undefined,
     });
   const first = poll();
   await settled();
