@@ -168,13 +168,32 @@ export class CoreWorkload {
 /** What the actor does once a turn's events are committed: what ended goes out of the state. */
 function evict({ state }: Stage, { events }: Turn): void {
   for (const event of events) {
-    if (!("id" in event)) continue;
-    if (event.kind === "BookingConfirmed") {
-      if (event.begun !== undefined) state.operations.delete(event.begun.operation);
-    } else if ("operation" in event && event.operation !== undefined) state.operations.delete(event.operation);
-    const booking = state.bookings.get(event.id);
-    if (booking !== undefined && !isLive(booking) && !isUnfinished(booking.payment)) state.bookings.delete(event.id);
+    switch (event.kind) {
+      case "HoldExtended":
+        state.operations.delete(event.operation);
+        break;
+      case "HoldReleased":
+        state.operations.delete(event.operation);
+        evictBooking(state, event.id);
+        break;
+      case "HoldExpired":
+        evictBooking(state, event.id);
+        break;
+      case "BookingConfirmed":
+        if (event.begun !== undefined) state.operations.delete(event.begun.operation);
+        evictBooking(state, event.id);
+        break;
+      case "HoldPlaced":
+        break;
+      default:
+        throw new Error(`${event.kind} is not in the mix`);
+    }
   }
+}
+
+function evictBooking(state: ShowState, id: BookingId): void {
+  const booking = state.bookings.get(id);
+  if (booking !== undefined && !isLive(booking) && !isUnfinished(booking.payment)) state.bookings.delete(id);
 }
 
 /** What the clients learn from the answers. */

@@ -55,7 +55,16 @@ export function chooseSeats(hall: Hall, seats: Uint8Array, wish: Wish): number[]
   return pieces && ascending(pieces);
 }
 
-const ascending = (seats: number[]): number[] => seats.sort((a, b) => a - b);
+/** In place, by insertion: they are few, and nearly always in order. */
+function ascending(seats: number[]): number[] {
+  for (let i = 1; i < seats.length; i += 1) {
+    const seat = seats[i] as number;
+    let at = i;
+    for (; at > 0 && (seats[at - 1] as number) > seat; at -= 1) seats[at] = seats[at - 1] as number;
+    seats[at] = seat;
+  }
+  return seats;
+}
 
 function segmentsOf(hall: Hall, seats: Uint8Array, wish: Wish): Segment[] {
   const segments: Segment[] = [];
@@ -93,6 +102,10 @@ function bestBlock(hall: Hall, seats: Uint8Array, wish: Wish): Block | undefined
   let best: Block | undefined;
   for (const run of hall.runsByCost) {
     if (!accessible && best !== undefined && !best.leavesSingle && quantity * run.costMin >= best.cost) break;
+    if (!accessible && run.classBits !== undefined) {
+      best = bestByBits(seats, run, wish, best);
+      continue;
+    }
     let open = 0;
     for (let i = 0; i < run.seats.length; i += 1) {
       open = inPool(hall, seats, wish, run.seats[i] as number) ? open + 1 : 0;
@@ -100,6 +113,52 @@ function bestBlock(hall: Hall, seats: Uint8Array, wish: Wish): Block | undefined
     }
   }
   return best;
+}
+
+// One seat after the other cost a fifth of the core's time, most of it in branches that no processor can guess.
+
+/** A bit for each seat of the run that is free: the sign of its status less one, without a branch to guess wrong. */
+function freeBits(seats: Uint8Array, { seats: line }: Run): number {
+  let bits = 0;
+  for (let i = 0; i < line.length; i += 1) bits |= (((seats[line[i] as number] as number) - 1) >>> 31) << i;
+  return bits;
+}
+
+/** A bit for each seat of the run that the wish accepts, were it free. */
+function acceptedBits({ classBits = [] }: Run, { classes }: Wish): number {
+  let bits = 0;
+  for (let kind = 0; kind < classBits.length; kind += 1) {
+    if (hasClass(classes, kind)) bits |= classBits[kind] as number;
+  }
+  return bits;
+}
+
+/** All windows of a run at once, for a wish that does not ask for accessible seats; what `betterOf` says of one after the other. */
+function bestByBits(seats: Uint8Array, run: Run, wish: Wish, best: Block | undefined): Block | undefined {
+  const { quantity } = wish;
+  const accepted = acceptedBits(run, wish);
+  if (accepted === 0 || quantity > run.seats.length) return best;
+  const free = freeBits(seats, run);
+  const pool = free & accepted;
+  let starts = pool;
+  for (let i = 1; i < quantity; i += 1) starts &= pool >>> i;
+  if (starts === 0) return best;
+  // Free, and what lies beyond is not: one seat would be left to the left of the window, or to its right.
+  const left = (free << 1) & ~(free << 2);
+  const right = (free >>> quantity) & ~(free >>> (quantity + 1));
+  const good = starts & ~(left | right);
+  const leavesSingle = good === 0;
+  if (leavesSingle && best !== undefined && !best.leavesSingle) return best;
+  let from = -1;
+  let cost = best !== undefined && best.leavesSingle === leavesSingle ? best.cost : Number.POSITIVE_INFINITY;
+  for (let windows = leavesSingle ? starts : good; windows !== 0; windows &= windows - 1) {
+    const at = 31 - Math.clz32(windows & -windows);
+    const costAt = (run.costSums[at + quantity] as number) - (run.costSums[at] as number);
+    if (costAt >= cost) continue;
+    from = at;
+    cost = costAt;
+  }
+  return from < 0 ? best : { run, from, leavesSingle, hasAccessible: false, cost };
 }
 
 interface Window {

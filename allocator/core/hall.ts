@@ -20,7 +20,12 @@ export interface Run {
   readonly costSums: readonly number[];
   /** Of its cheapest seat. */
   readonly costMin: number;
+  /** By seat class, a bit for each of its seats; absent where the run has more seats than bits. */
+  readonly classBits: readonly number[] | undefined;
 }
+
+/** Nearly every run is shorter: the seats of a longer one are looked at one by one. */
+const RUN_BITS_MAX = 31;
 
 export interface Hall {
   readonly layoutId: string;
@@ -92,11 +97,26 @@ function rankRows(rows: readonly LayoutSeat[][], pitch: number): { row: readonly
   });
 }
 
-function compileRun(seats: readonly LayoutSeat[], rank: number, cost: Float64Array): Run {
+function compileRun(
+  seats: readonly LayoutSeat[],
+  rank: number,
+  cost: Float64Array,
+  categories: readonly string[],
+): Run {
   const costSums = [0];
   for (const seat of seats) costSums.push((costSums.at(-1) ?? 0) + (cost[seat.index] ?? 0));
   const costMin = Math.min(...seats.map((seat) => cost[seat.index] as number));
-  return { seats: seats.map((seat) => seat.index), rank, costSums, costMin };
+  return { seats: seats.map((seat) => seat.index), rank, costSums, costMin, classBits: classBits(seats, categories) };
+}
+
+function classBits(seats: readonly LayoutSeat[], categories: readonly string[]): number[] | undefined {
+  if (seats.length > RUN_BITS_MAX) return undefined;
+  const bits: number[] = new Array(2 * categories.length).fill(0);
+  for (const [i, seat] of seats.entries()) {
+    const kind = 2 * categories.indexOf(seat.category) + (seat.accessible ? 1 : 0);
+    bits[kind] = (bits[kind] as number) | (1 << i);
+  }
+  return bits;
 }
 
 /** `layout` must be valid: dense indices, unique labels, 1–2,000 seats (the catalogue checks it on import). */
@@ -114,7 +134,7 @@ export function compileHall(layout: Layout): Hall {
   const rows = rowsOf(layout);
   const pitch = pitchOf(rows);
   const runs = rankRows(rows, pitch).flatMap(({ row, rank }) =>
-    splitAtAisles(row, pitch).map((run) => compileRun(run, rank, cost)),
+    splitAtAisles(row, pitch).map((run) => compileRun(run, rank, cost, categories)),
   );
   const left = new Int16Array(seatCount).fill(-1);
   const right = new Int16Array(seatCount).fill(-1);

@@ -2,9 +2,10 @@
 
 import t from "tap";
 import type { BookingId } from "../../shared/kernel/ids.ts";
+import { Entry } from "../../shared/kernel/linked-hash-map.ts";
 import { begun, booking, given, placed, session, T0, TTL } from "../../test/core/specification.ts";
 import { violations } from "./invariants.ts";
-import type { Booking, ShowState } from "./state.ts";
+import type { Booking, DeadlineKind, ShowState } from "./state.ts";
 
 const sound = (): ShowState =>
   given(
@@ -20,6 +21,11 @@ const sound = (): ShowState =>
     },
   ).state();
 const hold = (state: ShowState): Booking => state.bookings.get(booking("h")) as Booking;
+
+const entry = (state: ShowState, id: BookingId): Entry<BookingId, Booking> =>
+  state.bookings.entryOf(id) as Entry<BookingId, Booking>;
+const stand = (state: ShowState, kind: DeadlineKind, id: BookingId, at: number): void =>
+  state.deadlines.stand(kind, 1, entry(state, id), at);
 
 t.test("a sound state has none", async (t) => t.same(violations(sound()), []));
 
@@ -58,13 +64,13 @@ const broken: Record<string, (state: ShowState) => void> = {
     const seats = Array.from({ length: 11 }, (_, i) => 10 + i);
     state.bookings.set("x" as BookingId, { ...hold(state), id: "x" as BookingId, session: session("zoe"), seats });
     state.sessionSeats.set(session("zoe"), 11);
-    state.deadlines.set("hold", TTL, "x" as BookingId, T0 + TTL);
+    stand(state, "hold", "x" as BookingId, T0 + TTL);
   },
-  "no deadline": (state) => state.deadlines.delete("hold", booking("h")),
-  "a wrong deadline": (state) => state.deadlines.set("hold", 1, booking("h"), T0 + 1),
-  "a payment's wrong deadline": (state) => state.deadlines.set("paying", 1, booking("p"), T0 + 1),
-  "two deadlines": (state) => state.deadlines.set("paying", 1, booking("h"), T0 + TTL),
-  "a deadline of what ended": (state) => state.deadlines.set("hold", 1, booking("s"), T0 + TTL),
+  "no deadline": (state) => state.deadlines.leave(entry(state, booking("h"))),
+  "a wrong deadline": (state) => stand(state, "hold", booking("h"), T0 + 1),
+  "a payment's wrong deadline": (state) => stand(state, "paying", booking("p"), T0 + 1),
+  "two deadlines": (state) => state.deadlines.stand("hold", 1, new Entry(booking("h"), hold(state)), T0 + TTL),
+  "a deadline of what ended": (state) => stand(state, "hold", booking("s"), T0 + TTL),
 };
 
 for (const [name, damage] of Object.entries(broken)) {

@@ -6,7 +6,7 @@ import { isWaiting } from "../../waitlist/core/waiter.ts";
 import { LEAVING_PER_TURN_MAX, roomOf } from "./hand-on.ts";
 import { closesAt, deadlineOf, isLive, type ShowState, seatClass } from "./state.ts";
 
-/** What is wrong with the state, one sentence each; empty when every invariant of state.ts and deadlines.ts holds. */
+/** What is wrong with the state, one sentence each; empty when every invariant of state.ts and deadline-lines.ts holds. */
 export function violations(state: ShowState): string[] {
   return [
     ...seatViolations(state),

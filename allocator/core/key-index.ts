@@ -3,14 +3,18 @@
 // X1: a key is remembered for at least one period and at most two: two generations, the older dropped whole.
 // X2: the key of a hold is never forgotten: it is the tail of a booking's id, and a row has one life.
 
-import type { OperationId } from "../../shared/kernel/ids.ts";
+import { type BookingId, OPERATION_ID_LENGTH, type OperationId, type WaiterId } from "../../shared/kernel/ids.ts";
 
 export const KEY_PERIOD_MS = 24 * 3_600_000;
 
-/** 30 bits of an operation's id; the id is a keyed hash, so its first characters are as good as any. */
-export function fingerprintOf(operation: OperationId): number {
+/**
+ * 30 bits of an operation's id; the id is a keyed hash, so its first characters are as good as any. Of the id of what
+ * it placed too, whose tail it is (K1).
+ */
+export function fingerprintOf(id: OperationId | BookingId | WaiterId): number {
+  const from = id.length - OPERATION_ID_LENGTH;
   let bits = 0;
-  for (let i = 0; i < 5; i += 1) bits = (bits * 64 + (operation.charCodeAt(i) & 63)) & 0x3fffffff;
+  for (let i = from; i < from + 5; i += 1) bits = (bits * 64 + (id.charCodeAt(i) & 63)) & 0x3fffffff;
   return bits;
 }
 
@@ -33,7 +37,7 @@ export class KeyIndex {
   #turnedAt = 0;
 
   /** The key that placed a hold. */
-  addHold(operation: OperationId): void {
+  addHold(operation: OperationId | BookingId | WaiterId): void {
     this.#put(fingerprintOf(operation), HOLD);
   }
 

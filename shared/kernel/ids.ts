@@ -31,5 +31,7 @@ export const bookingIdOf = (showId: ShowId, operationId: OperationId): BookingId
 export const waiterIdOf = (showId: ShowId, operationId: OperationId): WaiterId =>
   `${showId}.${operationId}` as WaiterId;
 
+export const OPERATION_ID_LENGTH = 22;
+
 /** The operation that placed a hold, or joined a line, is the tail of its id. */
-export const operationOf = (id: BookingId | WaiterId): OperationId => id.slice(-22) as OperationId;
+export const operationOf = (id: BookingId | WaiterId): OperationId => id.slice(-OPERATION_ID_LENGTH) as OperationId;

@@ -7,7 +7,7 @@ import type { SettlePayment, ShowCommand } from "../../allocator/core/command.ts
 import type { Rules } from "../../allocator/core/decision.ts";
 import type { Hall } from "../../allocator/core/hall.ts";
 import { violations } from "../../allocator/core/invariants.ts";
-import type { ShowState } from "../../allocator/core/state.ts";
+import type { Booking, ShowState } from "../../allocator/core/state.ts";
 import type { BookingId, OperationId, SessionId, ShowId } from "../../shared/kernel/ids.ts";
 import type { Operation } from "../../shared/protocol/command.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
@@ -200,7 +200,7 @@ export class Scenario {
     const inLine = (waiter: Waiter): string => `${waiter.status} ${waiter.place}`;
     const image = (
       state: ShowState,
-      bookings = state.bookings,
+      bookings: { values(): Iterable<Booking> } = state.bookings,
       waiters: Iterable<Waiter> = state.line?.all() ?? [],
     ) => {
       const { deadlines, operations: _, waiters: __, waiting: ___, ...rest } = imageOf({ ...state, bookings });

@@ -1,11 +1,14 @@
 // A show's state as plain data, so that two states can be compared: everything a later turn could notice.
 
-import type { ShowState } from "../../allocator/core/state.ts";
+import type { Booking, ShowState } from "../../allocator/core/state.ts";
 
 const byId = <T extends { readonly id: string }>(items: Iterable<T>): T[] =>
   [...items].sort((a, b) => (a.id < b.id ? -1 : 1)).map((item) => ({ ...item }));
 
-export function imageOf(state: ShowState) {
+/** `bookings` may be more than those in memory. */
+type Imaged = Omit<ShowState, "bookings"> & { readonly bookings: { values(): Iterable<Booking> } };
+
+export function imageOf(state: Imaged) {
   return {
     seq: state.seq,
     lastAt: state.lastAt,
