@@ -33,6 +33,6 @@ function stepOf(scenario: Scenario, numbers: readonly number[]): string[] {
   try {
     return scenario.step(numbers);
   } catch (error) {
-    return [error instanceof Error ? `${error.message}\n${error.stack}` : String(error)];
+    return [error instanceof Error ? (error.stack ?? error.message).split("\n", 5).join("\n") : String(error)];
   }
 }
