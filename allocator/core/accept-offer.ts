@@ -67,11 +67,11 @@ function refusalOfSwap(state: ShowState, waiter: Waiter, offer: Offer, seats: re
   const others = seats.filter((seat) => !offer.seats.includes(seat));
   const claimed = terms.waitlistPolicy === "strict" ? (line?.claimedBefore(waiter) ?? 0) : 0;
   const open = countIn(free, ALL_CLASSES & ~claimed);
-  const taken = others.filter((seat) => state.seats[seat] !== SEAT_FREE);
-  if (taken.length > 0) return refuse({ code: "seats_taken", seats: taken, free: open });
   if (others.some((seat) => hasClass(claimed, hall.kind[seat] as number))) {
     return refuse({ code: "waitlist_active", free: open });
   }
+  const taken = others.filter((seat) => state.seats[seat] !== SEAT_FREE);
+  if (taken.length > 0) return refuse({ code: "seats_taken", seats: taken, free: open });
   return singleGapIn(state, withoutOffer(state.seats, offer), seats);
 }
 
