@@ -50,14 +50,32 @@ function offerMade(state: ShowState, waiter: Waiter, seats: readonly number[], a
   };
 }
 
-/** What the line may ask about the seats. */
-export const roomOf = (state: ShowState): Room => ({
-  freeOf: (classes) => countIn(state.free, classes),
-  potentialOf: (classes) => countIn(state.free, classes) + countIn(state.held, classes),
-  choose: ({ quantity, accessible, contiguous }, classes) =>
-    chooseSeats(state.hall, state.seats, { quantity, classes, accessible, contiguous }),
-  couldSeat: (waiter) => couldSeat(state, waiter),
-});
+/** What the line may ask about the seats. A class: four closures for every turn of a waited-for show cost a fifth of it. */
+class SeatRoom implements Room {
+  readonly #state: ShowState;
+
+  constructor(state: ShowState) {
+    this.#state = state;
+  }
+
+  freeOf(classes: number): number {
+    return countIn(this.#state.free, classes);
+  }
+
+  potentialOf(classes: number): number {
+    return countIn(this.#state.free, classes) + countIn(this.#state.held, classes);
+  }
+
+  choose({ quantity, accessible, contiguous }: Waiter, classes: number): readonly number[] | undefined {
+    return chooseSeats(this.#state.hall, this.#state.seats, { quantity, classes, accessible, contiguous });
+  }
+
+  couldSeat(waiter: Waiter): boolean {
+    return couldSeat(this.#state, waiter);
+  }
+}
+
+export const roomOf = (state: ShowState): Room => new SeatRoom(state);
 
 /** Whether there are so many adjacent seats that are not sold or blocked. */
 export function couldSeat(

@@ -9,6 +9,7 @@
 import { fail } from "../../shared/kernel/assert.ts";
 import { Deadlines } from "../../shared/kernel/deadlines.ts";
 import type { SessionId, WaiterId } from "../../shared/kernel/ids.ts";
+import { LinkedHashMap } from "../../shared/kernel/linked-hash-map.ts";
 import type { WaiterStatus } from "../../shared/protocol/reply.ts";
 import { byPlace, type Entry, newEntry } from "./entry.ts";
 import { Expiry } from "./expiry.ts";
@@ -30,8 +31,8 @@ export interface LineDue {
 }
 
 export class Line {
-  readonly #entries = new Map<WaiterId, Entry>();
-  readonly #bySession = new Map<SessionId, Entry>();
+  readonly #entries = new LinkedHashMap<WaiterId, Entry>();
+  readonly #bySession = new LinkedHashMap<SessionId, Entry>();
   readonly #presence = new Presence();
   readonly #pace = new Pace();
   #hopeless = new Hopeless();
