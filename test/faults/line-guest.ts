@@ -237,7 +237,7 @@ export class Guest {
 
   async #read(path: string): Promise<unknown> {
     const { status, body } = await this.#send("GET", path);
-    if (status !== 200) this.#say(`${path} is answered ${status} ${body}`);
+    if (status !== 200) throw new Error(`${path} is answered ${status} ${body}`);
     return JSON.parse(body);
   }
 
