@@ -31,7 +31,7 @@ export function decideAcceptOffer(state: ShowState, command: AcceptOffer, contex
   if (status === "waiting") return refuse({ code: "no_offer" });
   // One that is due and not yet settled: a turn ends a bounded number of entries.
   if (offer === undefined || context.now >= offer.expiresAt + offer.graceMs) {
-    return refuse({ code: "offer_lapsed", status: offer === undefined ? status : "lapsed" });
+    return refuse({ code: "offer_lapsed", status: offer === undefined ? status : "lapsed", holdId: waiter.holdId });
   }
   const seats = command.seats ?? offer.seats;
   const refusal = isSame(seats, offer.seats) ? undefined : refusalOfSwap(state, waiter, offer, seats);

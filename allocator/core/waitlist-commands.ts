@@ -122,7 +122,9 @@ export function decideDeclineOffer(state: ShowState, command: DeclineOffer, cont
   if (isDecision(waiter)) return waiter;
   if (waiter.status === "waiting") return refuse({ code: "no_offer" });
   if (waiter.status === "declined") return answerWaiter(waiter, true);
-  if (waiter.status !== "offered") return refuse({ code: "offer_lapsed", status: waiter.status });
+  if (waiter.status !== "offered") {
+    return refuse({ code: "offer_lapsed", status: waiter.status, holdId: waiter.holdId });
+  }
   const { id: operation, requestHash } = command.operation;
   return acceptWaiter({ kind: "OfferDeclined", waiterId: waiter.id, operation, requestHash }, waiter.id);
 }

@@ -137,8 +137,8 @@ export type Refusal =
   | { readonly code: "waitlist_full" }
   /** There is no offer to take or decline yet: the waiter still waits. */
   | { readonly code: "no_offer" }
-  /** The offer, or the whole entry, is over; `status` says how. */
-  | { readonly code: "offer_lapsed"; readonly status: WaiterStatus }
+  /** The offer, or the whole entry, is over; `status` says how, `holdId` is the hold that an accepted one became. */
+  | { readonly code: "offer_lapsed"; readonly status: WaiterStatus; readonly holdId: BookingId | undefined }
   /** An entry with an open offer cannot be changed: accept or decline it first. */
   | { readonly code: "offer_open" }
   /** The entry is over; `status` says how. */
