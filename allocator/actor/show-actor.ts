@@ -9,6 +9,7 @@
 import { assertNever } from "../../shared/kernel/assert.ts";
 import { type BookingId, type ShowId, showOf, type WaiterId } from "../../shared/kernel/ids.ts";
 import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
+import type { Line } from "../../waitlist/core/line.ts";
 import type { ShowCommand } from "../core/command.ts";
 import type { Decision, Rules } from "../core/decision.ts";
 import { nextAt } from "../core/due.ts";
@@ -146,6 +147,11 @@ export class ShowActor implements Participant {
   /** When the show has something to do by itself: `Infinity` never, `-Infinity` now. */
   nextDeadlineAt(): number {
     return nextAt(this.#state);
+  }
+
+  /** Who is in its line now: in all, and how many of them without an offer. */
+  get line(): Pick<Line, "activeCount" | "waitingCount"> | undefined {
+    return this.#state.line;
   }
 
   /** Free seats that waiters claim. */
