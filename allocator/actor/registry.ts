@@ -246,11 +246,12 @@ export class Registry {
   }
 
   /**
-   * A commit whose outcome was unknown may have happened, and nobody was told. An update that follows itself, of a new
+   * A commit whose outcome was unknown may have happened, and nobody was told. A reload, of a new
    * epoch, sends every view back to a snapshot and every parked poll of the show back to reading.
    */
   #resync({ showId, epoch, seq }: ClaimedShow, queued: number): void {
-    this.#options.onCommitted({ showId, epoch, previous: seq, version: seq, changes: [], queued, touched: [] });
+    const nothing = { changes: [], touched: [] };
+    this.#options.onCommitted({ showId, epoch, previous: seq, version: seq, ...nothing, queued, isReload: true });
   }
 
   async #claim(showIds: readonly ShowId[]): Promise<ClaimOutcome[]> {

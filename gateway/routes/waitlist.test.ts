@@ -577,7 +577,16 @@ t.test("an offer whose message was lost with its show's owner is heard when the 
   const before = show.line.get(id);
   if (before === undefined) throw new Error("nobody waits");
   show.line.set(id, { ...before, status: "closed", version: 2 });
-  allocator.emit({ showId: SHOW, epoch: 2, previous: 2, version: 2, changes: [], queued: 0, touched: [] });
+  allocator.emit({
+    showId: SHOW,
+    epoch: 2,
+    previous: 2,
+    version: 2,
+    changes: [],
+    queued: 0,
+    isReload: true,
+    touched: [],
+  });
   // No time passes in this test: only a wake-up can end the wait.
   t.match(await waiting, { http: 200, state: "closed", version: 2 });
 });
