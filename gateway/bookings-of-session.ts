@@ -5,7 +5,7 @@
 import type { BookingId, SessionId, ShowId } from "../shared/kernel/ids.ts";
 import { showOf } from "../shared/kernel/ids.ts";
 import type { Pool } from "../shared/platform/postgres.ts";
-import type { BookingStatus, BookingView } from "../shared/protocol/reply.ts";
+import type { BookingStatus, BookingView, TicketUse } from "../shared/protocol/reply.ts";
 
 export interface BookingCursor {
   readonly createdAt: number;
@@ -30,11 +30,12 @@ interface BookingRow {
   readonly expires_at: number;
   readonly booked_at: number | null;
   readonly reason: string | null;
+  readonly used: readonly TicketUse[] | null;
 }
 
 // While it is paid for, a booking runs out with its payment, not with its hold: as its show would say.
 const PAGE = `
-  SELECT show_id, id, status, version, seats, total, currency, created_at, booked_at, reason,
+  SELECT show_id, id, status, version, seats, total, currency, created_at, booked_at, reason, used,
     CASE WHEN status = 'paying' THEN COALESCE((payment->>'deadlineAt')::bigint, expires_at) ELSE expires_at END AS expires_at
   FROM booking
   WHERE session = $1 AND ($2::bigint IS NULL OR (created_at, show_id || '.' || id) < ($2::bigint, $3::text))
@@ -70,6 +71,7 @@ function viewOf(row: BookingRow, session: SessionId): BookingView {
     expiresAt: row.expires_at,
     bookedAt: row.booked_at ?? undefined,
     reason: row.reason ?? undefined,
+    used: row.used ?? undefined,
   };
 }
 

@@ -4,7 +4,7 @@
 import type { BookingId, OperationId, ShowId, WaiterId } from "../shared/kernel/ids.ts";
 import { bookingIdOf } from "../shared/kernel/ids.ts";
 import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
-import type { AcceptOffer, Command, Operation, PlaceHold, SeatChoice } from "../shared/protocol/command.ts";
+import type { AcceptOffer, Command, Operation, PlaceHold, SeatChoice, UseTicket } from "../shared/protocol/command.ts";
 import type { Layout } from "../shared/protocol/layout.ts";
 import { categoriesOf } from "../shared/protocol/layout.ts";
 import type {
@@ -14,6 +14,7 @@ import type {
   Refusal,
   Reply,
   ShowUpdate,
+  TicketUse,
   WaiterStatus,
   WaiterView,
 } from "../shared/protocol/reply.ts";
@@ -137,6 +138,7 @@ export class FakeAllocator implements AllocatorPort {
       return { kind: "seats", seats: command.seats };
     }
     const booking = show.bookings.get(command.bookingId);
+    if (command.kind === "UseTicket") return this.#use(show, booking, command);
     if (booking === undefined || booking.session !== command.session) return refused({ code: "not_found" });
     if (booking.status !== "held") return refused({ code: "hold_expired", status: booking.status });
     if (command.kind === "ExtendHold") {
@@ -146,6 +148,18 @@ export class FakeAllocator implements AllocatorPort {
     }
     const status = command.kind === "ReleaseHold" ? "released" : "booked";
     return this.settle(showId, booking.id, { status });
+  }
+
+  #use(show: FakeShow, booking: BookingView | undefined, { seat, gate }: UseTicket): Reply {
+    if (booking?.seats.includes(seat) !== true) return refused({ code: "not_found" });
+    if (booking.status === "cancelled") return refused({ code: "ticket_cancelled" });
+    if (booking.status !== "booked") return refused({ code: "not_found" });
+    const use = booking.used?.find((each) => each.seat === seat);
+    if (use !== undefined) return refused({ code: "ticket_used", uses: [use] });
+    return this.settle(show.showId, booking.id, {
+      status: "booked",
+      used: [...(booking.used ?? []), { seat, at: this.#now(), gate }],
+    });
   }
 
   #place(show: FakeShow, command: PlaceHold): Reply {
@@ -171,6 +185,7 @@ export class FakeAllocator implements AllocatorPort {
       expiresAt: createdAt + HOLD_MS,
       bookedAt: undefined,
       reason: undefined,
+      used: undefined,
     };
     show.bookings.set(booking.id, booking);
     const changes = seats.map((seat) => [seat, 1] as const);
@@ -199,7 +214,11 @@ export class FakeAllocator implements AllocatorPort {
   }
 
   /** What a turn does to a booking: its row, its seats, the update. */
-  settle(showId: ShowId, id: BookingId, to: { status?: BookingStatus; expiresAt?: number; reason?: string }): Reply {
+  settle(
+    showId: ShowId,
+    id: BookingId,
+    to: { status?: BookingStatus; expiresAt?: number; reason?: string; used?: readonly TicketUse[] },
+  ): Reply {
     const show = this.showOf(showId);
     const before = show.bookings.get(id);
     if (before === undefined) throw new Error(`no booking ${id}`);

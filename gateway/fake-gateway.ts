@@ -1,5 +1,6 @@
 // A whole gateway over fakes, for tests that speak HTTP to it through `app.request()`.
 
+import { generateKeyPairSync } from "node:crypto";
 import { Registry } from "prom-client";
 import type { SessionId, ShowId } from "../shared/kernel/ids.ts";
 import { silentLog } from "../shared/platform/log.ts";
@@ -9,6 +10,7 @@ import { GATEWAY_LIMITS, type GatewayLimits } from "./config.ts";
 import { FakeAllocator, FakeShows } from "./fake-allocator.ts";
 import { type Scope, Sessions } from "./http/session.ts";
 import { type AssembledGateway, assembleGateway } from "./main.ts";
+import { TicketTokens } from "./tickets/ticket-tokens.ts";
 
 export const SHOW = "show-1" as ShowId;
 const SEAT_COUNT = 30;
@@ -26,6 +28,8 @@ export interface FakeGateway {
   readonly allocator: FakeAllocator;
   readonly shows: FakeShows;
   readonly gateway: AssembledGateway;
+  /** As the gateway signs and reads them. */
+  readonly tokens: TicketTokens;
   tokenOf(session: string, ...scopes: Scope[]): Promise<string>;
   /** As `ann`, with a fresh key on every mutation, unless said otherwise; a token or key of "" is left out. */
   ask(method: string, path: string, asking?: Asking): Promise<Response>;
@@ -39,7 +43,11 @@ export async function fakeGateway(limits: Partial<GatewayLimits> = {}, pool = EM
   time.nowMs = 1_800_000_000_000;
   const allocator = new FakeAllocator(SEAT_COUNT, time.now);
   const shows = new FakeShows(SEAT_COUNT);
-  const secrets = { sessionKey: new Uint8Array(32).fill(1), operationKey: new Uint8Array(32).fill(2) };
+  const secrets = {
+    sessionKey: new Uint8Array(32).fill(1),
+    operationKey: new Uint8Array(32).fill(2),
+    ticketKey: generateKeyPairSync("ed25519").privateKey,
+  };
   const gateway = assembleGateway({
     allocator,
     catalogue: { shows, endpoints: () => [] },
@@ -77,5 +85,6 @@ export async function fakeGateway(limits: Partial<GatewayLimits> = {}, pool = EM
     const body = (await answered.json()) as Record<string, unknown>;
     return { ...body, http: answered.status };
   };
-  return { time, allocator, shows, gateway, tokenOf, ask, problem };
+  const tokens = new TicketTokens(secrets.ticketKey);
+  return { time, allocator, shows, gateway, tokens, tokenOf, ask, problem };
 }

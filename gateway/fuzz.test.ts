@@ -61,6 +61,12 @@ const confirmBody = almost({
   contact: almost({ email: fc.constantFrom("ann@example.org", "ann", "a@b") }),
 });
 
+const verifyBody = almost({
+  token: fc.constantFrom("", "x", "a.b.c", `${"a".repeat(90)}.${"b".repeat(90)}.${"c".repeat(86)}`),
+  show_id: fc.constantFrom(SHOW, "nothing", "a b"),
+  gate: fc.constantFrom("north", "", "a\nb"),
+});
+
 /** A full show, and somebody who waits in its line or has an offer: as new before every request. */
 const inLine =
   (status: "waiting" | "offered") =>
@@ -106,6 +112,7 @@ const routes: Route[] = [
   ["DELETE", `/v1/waitlist/${WAITER}`, almost({}), inLine("offered")],
   ["POST", `/v1/waitlist/${WAITER}/offer/accept`, almost({ seat_ids: seats }), inLine("offered")],
   ["POST", `/v1/waitlist/${WAITER}/offer/decline`, almost({}), inLine("offered")],
+  ["POST", "/v1/tickets/verify", verifyBody],
   ["POST", `/v1/admin/shows/${SHOW}/block`, almost({ seats })],
   ["POST", `/v1/admin/shows/${SHOW}/unblock`, almost({ seats })],
 ];
@@ -159,7 +166,10 @@ t.test("whatever the path, query and key, never a 5xx", async (t) => {
         "/",
       ),
       part,
-      fc.constantFrom("", "/seatmap", "/waitlist", "/offer/accept", "/offer/decline", "/extend", "/log", "/block"),
+      fc.constantFrom(
+        ...["", "/seatmap", "/waitlist", "/offer/accept", "/offer/decline", "/extend", "/log", "/block"],
+        ...["/tickets/A1.svg", "/tickets/%00.png", "/tickets/"],
+      ),
       fc.oneof(
         fc.constant(""),
         fc.webQueryParameters().map((query) => `?${query}`),

@@ -26,11 +26,14 @@ import { lockEndpoints } from "./routes/locks.ts";
 import { seatMapEndpoints } from "./routes/seatmap.ts";
 import { serviceEndpoints } from "./routes/service.ts";
 import { sessionEndpoints } from "./routes/sessions.ts";
+import { ticketEndpoints } from "./routes/tickets.ts";
 import { waitlistEndpoints } from "./routes/waitlist.ts";
 import { SeatStreams } from "./seat-streams.ts";
 import { SeatViews } from "./seat-views.ts";
 import type { ShowLookup } from "./show-lookup.ts";
 import { observeSizes } from "./sizes.ts";
+import { TicketTokens } from "./tickets/ticket-tokens.ts";
+import { ticketDesk } from "./tickets/tickets-of-booking.ts";
 
 /** What the catalogue brings: its directory of shows, and routes that need parts of the gateway. */
 export interface CataloguePart {
@@ -42,7 +45,7 @@ export interface GatewayParts {
   readonly allocator: AllocatorPort;
   readonly catalogue: CataloguePart;
   readonly pool: Pool;
-  readonly secrets: Pick<Secrets, "sessionKey" | "operationKey">;
+  readonly secrets: Pick<Secrets, "sessionKey" | "operationKey" | "ticketKey">;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -70,6 +73,8 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
   const readiness = new Readiness({ allocator, pool, clock, timers });
   const disconnect = connectFeed({ allocator, views, lot });
   observeSizes(metrics, { lot, views, streams });
+  const tokens = new TicketTokens(parts.secrets.ticketKey);
+  const desk = ticketDesk(tokens, clock);
   const asking = { allocator, shows, operations };
   const { app, drain } = createGateway({
     endpoints: [
@@ -77,8 +82,9 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
       ...catalogue.endpoints({ seats: views, operations }),
       ...seatMapEndpoints(views, streams),
       ...lockEndpoints(asking),
-      confirmEndpoint(asking),
-      ...bookingsEndpoints({ ...asking, pool, lot, clock }),
+      confirmEndpoint({ ...asking, desk }),
+      ...bookingsEndpoints({ ...asking, pool, lot, clock, desk }),
+      ...ticketEndpoints({ ...asking, tokens }),
       ...waitlistEndpoints({ ...asking, lot, clock }),
       ...adminSeatEndpoints(asking),
       ...serviceEndpoints({ readiness, metrics }),

@@ -50,6 +50,10 @@ export class Batch {
         for (const { id } of state.deadlines.all()) this.bookings.add(id);
         this.#moveLine(event.byMs, state);
         return;
+      case "TicketUsed":
+        this.bookings.add(event.id);
+        this.operations.add(event.operation);
+        return;
       case "HoldPlaced":
       case "HoldExtended":
       case "HoldReleased":

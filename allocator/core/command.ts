@@ -16,6 +16,7 @@ import type {
   ReadWaiter,
   ReleaseHold,
   UnblockSeats,
+  UseTicket,
 } from "../../shared/protocol/command.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 
@@ -64,6 +65,7 @@ export type ShowCommand =
   | ReleaseHold
   | ConfirmBooking
   | ReadBooking
+  | UseTicket
   | JoinWaitlist
   | ReadWaiter
   | LowerWaiter

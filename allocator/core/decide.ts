@@ -10,6 +10,7 @@ import { decideCancelBooking, decideConfirmBooking, decideSettlePayment } from "
 import { decidePlaceHold } from "./place-hold.ts";
 import { findBooking, isDecision } from "./replay.ts";
 import type { ShowState } from "./state.ts";
+import { decideUseTicket } from "./ticket.ts";
 import {
   decideDeclineOffer,
   decideJoinWaitlist,
@@ -33,6 +34,8 @@ export function decide(state: ShowState, command: ShowCommand, context: TurnCont
       return decideSettlePayment(state, command, context);
     case "CancelBooking":
       return decideCancelBooking(state, command, context);
+    case "UseTicket":
+      return decideUseTicket(state, command, context);
     case "ReadBooking": {
       const booking = findBooking(state, command, context);
       return isDecision(booking) ? booking : answer(booking, false);

@@ -115,6 +115,16 @@ export interface BookingCancelled {
   readonly requestHash?: number;
 }
 
+/** Somebody was let in with the ticket of this seat. */
+export interface TicketUsed {
+  readonly kind: "TicketUsed";
+  readonly id: BookingId;
+  readonly seat: number;
+  readonly gate: string;
+  readonly operation: OperationId;
+  readonly requestHash: number;
+}
+
 export interface SeatsBlocked {
   readonly kind: "SeatsBlocked";
   readonly seats: readonly number[];
@@ -210,6 +220,7 @@ export type ShowEvent =
   | PaymentCaptured
   | PaymentVoided
   | BookingCancelled
+  | TicketUsed
   | SeatsBlocked
   | SeatsUnblocked
   | WaiterJoined

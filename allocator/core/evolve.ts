@@ -5,7 +5,7 @@
 import { assertNever, fail } from "../../shared/kernel/assert.ts";
 import type { BookingId, OperationId } from "../../shared/kernel/ids.ts";
 import { type BookingStatus, SEAT_BLOCKED, SEAT_FREE, SEAT_HELD, SEAT_SOLD } from "../../shared/protocol/reply.ts";
-import type { BookingConfirmed, HoldPlaced, PaymentBegun, ShowEvent } from "./event.ts";
+import type { BookingConfirmed, HoldPlaced, PaymentBegun, ShowEvent, TicketUsed } from "./event.ts";
 import { evolveWaitlist } from "./evolve-waitlist.ts";
 import { remember } from "./remember.ts";
 import {
@@ -19,6 +19,7 @@ import {
   type Payment,
   type ShowState,
   standInLine,
+  useOf,
 } from "./state.ts";
 
 /** `seq` and `at` are the log row's: every event of a turn shares them. */
@@ -59,6 +60,9 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
     case "BookingCancelled":
       if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, event.id);
       return cancel(state, known(state, event.id), event.reason);
+    case "TicketUsed":
+      remember(state, event.operation, event.requestHash, event.id);
+      return useTicket(known(state, event.id), event, at);
     case "SeatsBlocked":
       remember(state, event.operation, event.requestHash, event.seats);
       return moveSeats(state, event.seats, SEAT_FREE, SEAT_BLOCKED);
@@ -108,6 +112,7 @@ function placeHold(state: ShowState, event: HoldPlaced, at: number): void {
     bookedAt: undefined,
     reason: undefined,
     contactEmail: undefined,
+    used: undefined,
   });
 }
 
@@ -216,6 +221,13 @@ function cancel(state: ShowState, booking: Booking, reason: string): void {
   booking.reason = reason;
   // Without a reference nothing was taken by a payment gateway: there is nothing to give back.
   if (booking.payment?.reference !== undefined) setPayment(booking, { state: "refunding" });
+}
+
+function useTicket(booking: Booking, { seat, gate }: TicketUsed, at: number): void {
+  if (booking.status !== "booked" || !booking.seats.includes(seat) || useOf(booking, seat) !== undefined) {
+    fail(`ticket of seat ${seat} used in ${booking.id}, ${booking.status}`);
+  }
+  booking.used = [...(booking.used ?? []), { seat, at, gate }];
 }
 
 function setPayment(booking: Booking, change: Partial<Payment>): void {

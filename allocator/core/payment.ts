@@ -135,6 +135,8 @@ export function decideCancelBooking(state: ShowState, command: CancelBooking, co
   if (prior === "same" || booking.status === "cancelled") return answer(booking, true);
   if (booking.status === "paying") return refuse({ code: "payment_in_progress" });
   if (booking.status !== "booked") return refuse({ code: "hold_expired", status: booking.status });
+  // Who has been let in cannot give the seat back.
+  if (booking.used !== undefined) return refuse({ code: "ticket_used", uses: booking.used });
   const { id: operation, requestHash } = command.operation;
   return accept(
     { kind: "BookingCancelled", id: booking.id, reason: "cancelled_by_holder", operation, requestHash },

@@ -29,6 +29,7 @@ import {
   SEAT_BLOCKED,
   SEAT_FREE,
   SEAT_HELD,
+  type TicketUse,
 } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import { Line } from "../../waitlist/core/line.ts";
@@ -76,6 +77,7 @@ export interface Booking {
   bookedAt: number | undefined;
   reason: string | undefined;
   contactEmail: string | undefined;
+  used: readonly TicketUse[] | undefined;
 }
 
 /** What a key made, for commands that make no booking. */
@@ -172,6 +174,9 @@ const UNFINISHED: ReadonlySet<PaymentState> = new Set<PaymentState>(["begun", "a
 export const isUnfinished = (payment: Payment | undefined): boolean =>
   payment !== undefined && UNFINISHED.has(payment.state);
 
+/** When and where the ticket of one of its seats was used. */
+export const useOf = ({ used }: Booking, seat: number): TicketUse | undefined => used?.find((use) => use.seat === seat);
+
 /** When the server acts on a live booking: a hold's grace after what was shown, a payment's own deadline. */
 export const deadlineOf = (booking: Booking): number =>
   booking.status === "paying" && booking.payment !== undefined
@@ -242,6 +247,7 @@ export function viewOf(state: ShowState, booking: Booking): BookingView {
       booking.status === "paying" && booking.payment !== undefined ? booking.payment.deadlineAt : booking.expiresAt,
     bookedAt: booking.bookedAt,
     reason: booking.reason,
+    used: booking.used,
   };
 }
 

@@ -53,6 +53,7 @@ const COLUMNS = {
     "request_hash bigint",
     "payment text",
     "contact_email text",
+    "used text",
   ],
   si: ["show_id text", "seat integer", "booking_id text"],
   sd: ["show_id text", "seat integer"],
@@ -128,15 +129,16 @@ w AS (
   SELECT l.show_id, l.seq, l.epoch, l.at, l.events FROM ${from.l} JOIN u USING (show_id)),
 wb AS (
   INSERT INTO booking (show_id, id, session, status, version, seats, total, currency, created_at, expires_at,
-    grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email)
+    grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email, used)
   SELECT b.show_id, b.id, b.session, b.status, b.version, b.seats::smallint[], b.total, b.currency, b.created_at,
-    b.expires_at, b.grace_ms, b.line_ms, b.booked_at, b.reason, b.extended, b.request_hash, b.payment::jsonb, b.contact_email
+    b.expires_at, b.grace_ms, b.line_ms, b.booked_at, b.reason, b.extended, b.request_hash, b.payment::jsonb, b.contact_email,
+    b.used::jsonb
   FROM ${from.b} JOIN u USING (show_id)
   ON CONFLICT (show_id, id) DO UPDATE SET
     status = CASE WHEN booking.created_at = EXCLUDED.created_at THEN EXCLUDED.status END, version = EXCLUDED.version,
     expires_at = EXCLUDED.expires_at, line_ms = EXCLUDED.line_ms, booked_at = EXCLUDED.booked_at,
     reason = EXCLUDED.reason, extended = EXCLUDED.extended, payment = EXCLUDED.payment,
-    contact_email = EXCLUDED.contact_email),
+    contact_email = EXCLUDED.contact_email, used = EXCLUDED.used),
 wsi AS (
   INSERT INTO sold_seat (show_id, seat, booking_id)
   SELECT si.show_id, si.seat, si.booking_id FROM ${from.si} JOIN u USING (show_id)),
@@ -241,7 +243,8 @@ function pushBookings(columns: Column[], entry: CommitEntry): void {
     requestHash,
     payment,
     contactEmail,
-  ] = columns as Tuple<18>;
+    used,
+  ] = columns as Tuple<19>;
   for (const booking of entry.bookings) {
     showId.text(entry.showId);
     id.text(operationOf(booking.id));
@@ -261,6 +264,7 @@ function pushBookings(columns: Column[], entry: CommitEntry): void {
     requestHash.number(booking.requestHash);
     payment.text(booking.payment && JSON.stringify(booking.payment));
     contactEmail.text(booking.contactEmail);
+    used.text(booking.used && JSON.stringify(booking.used));
   }
 }
 

@@ -1,7 +1,7 @@
 // Rows of the store back into the core's shapes.
 
 import { bookingIdOf, type OperationId, type SessionId, type ShowId, waiterIdOf } from "../../shared/kernel/ids.ts";
-import type { BookingStatus, WaiterStatus } from "../../shared/protocol/reply.ts";
+import type { BookingStatus, TicketUse, WaiterStatus } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
 import type { Offer, Waiter } from "../../waitlist/core/waiter.ts";
 import type { Booking, OperationRecord, Payment } from "../core/state.ts";
@@ -25,10 +25,11 @@ export interface BookingRow {
   readonly request_hash: number;
   readonly payment: Payment | null;
   readonly contact_email: string | null;
+  readonly used: readonly TicketUse[] | null;
 }
 
 export const BOOKING_COLUMNS = `show_id, id, session, status, version, seats, total, currency, created_at, expires_at,
-  grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email`;
+  grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email, used`;
 
 export function bookingFrom(row: BookingRow): Booking {
   return {
@@ -49,6 +50,7 @@ export function bookingFrom(row: BookingRow): Booking {
     bookedAt: row.booked_at ?? undefined,
     reason: row.reason ?? undefined,
     contactEmail: row.contact_email ?? undefined,
+    used: row.used ?? undefined,
   };
 }
 

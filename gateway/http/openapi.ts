@@ -39,7 +39,7 @@ const PROBLEM_SCHEMA = z
     stranded: text(`${where("single_gap")} The seat that would be left alone.`),
     held: count(`${where("hold_limit")} Seats that the session holds, is offered and waits for.`),
     expires_at: text(`${where("already_extended")} When the hold runs out.`),
-    booking_status: text(`${where("hold_expired")} How the hold ended.`),
+    booking_status: text(`${where("hold_expired", "not_booked")} What the booking is.`),
     reason: text(`${where("payment_declined")} The payment gateway's word for it.`),
     not_ready: z
       .array(z.string())

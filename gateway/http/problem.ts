@@ -23,6 +23,7 @@ type HttpCode =
   | "expectation_failed"
   | "request_timeout"
   | "conflict"
+  | "not_booked"
   | "not_ready"
   | "internal_error";
 
@@ -76,6 +77,8 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   payment_in_progress: retryableRow(409, "A payment is in progress"),
   payment_declined: row(402, "The payment was declined"),
   already_booked: row(409, "Already booked"),
+  ticket_used: row(409, "A ticket was used"),
+  ticket_cancelled: row(410, "The booking is cancelled"),
   already_waiting: row(409, "Already in this line"),
   seats_available: row(409, "Seats are available"),
   waitlist_full: retryableRow(503, "The line is full"),
@@ -105,6 +108,7 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   headers_too_large: row(431, "The headers are too large"),
   request_timeout: retryableRow(408, "The request took too long"),
   conflict: row(409, "Conflict"),
+  not_booked: row(409, "Not booked"),
   not_ready: retryableRow(503, "Not ready"),
   internal_error: retryableRow(500, "Something went wrong here"),
 };

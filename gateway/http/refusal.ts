@@ -74,6 +74,9 @@ export function refusalProblem(refusal: Refusal, asked: Asked): Problem {
     case "payment_declined":
     case "already_booked":
       return bookingProblem(refusal);
+    case "ticket_used":
+    case "ticket_cancelled":
+      return ticketProblem(refusal, labelOf);
     case "quantity_not_lower":
     case "wrong_swap":
       return inputProblem(refusal, labelOf);
@@ -140,6 +143,21 @@ function bookingProblem(refusal: BookingRefusal): Problem {
     default:
       return assertNever(refusal);
   }
+}
+
+export const TICKET_CANCELLED: Problem = {
+  code: "ticket_cancelled",
+  detail: "This booking is cancelled, and its tickets open nothing.",
+};
+
+function ticketProblem(refusal: Of<"ticket_used" | "ticket_cancelled">, labelOf: LabelOf): Problem {
+  if (refusal.code === "ticket_cancelled") return TICKET_CANCELLED;
+  const used = refusal.uses.map(({ seat, at, gate }) => `${labelOf(seat)} at ${rfc3339(at)} (${gate})`);
+  return {
+    code: refusal.code,
+    seats: refusal.uses.map(({ seat }) => labelOf(seat)),
+    detail: `Somebody was let in with a ticket of this booking: ${used.join(", ")}. It can no longer be cancelled.`,
+  };
 }
 
 type WaitlistRefusal = Of<

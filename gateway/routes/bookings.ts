@@ -9,6 +9,7 @@ import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { invalidField } from "../http/problem.ts";
 import { queryInteger } from "../http/validation.ts";
 import type { ShowLookup } from "../show-lookup.ts";
+import { type TicketDesk, ticketsOf } from "../tickets/tickets-of-booking.ts";
 import {
   asked,
   BOOKING_NOT_FOUND,
@@ -22,6 +23,7 @@ import { BOOKING, BOOKING_PARAMS, bookingJson } from "./shapes.ts";
 
 export interface BookingsDependencies extends BookingRouteDependencies, PollDependencies {
   readonly pool: Pool;
+  readonly desk: TicketDesk;
 }
 
 const PAGE_MAX = 50;
@@ -31,7 +33,7 @@ export const bookingsEndpoints = (dependencies: BookingsDependencies): Endpoint[
   readEndpoint(dependencies),
 ];
 
-const listEndpoint = ({ pool, shows }: BookingsDependencies): Endpoint =>
+const listEndpoint = ({ pool, shows, desk }: BookingsDependencies): Endpoint =>
   endpoint({
     method: "get",
     path: "/v1/bookings",
@@ -58,18 +60,19 @@ const listEndpoint = ({ pool, shows }: BookingsDependencies): Endpoint =>
       }
       const { bookings, next } = await bookingsOfSession(pool, session.id, cursor, query.limit ?? PAGE_MAX);
       return json(200, {
-        bookings: await labelled(bookings, shows),
+        bookings: await labelled(bookings, shows, desk),
         next_cursor: next === undefined ? null : cursorText(next),
       });
     },
   });
 
 /** Shows are never deleted; should one be missing all the same, its bookings are left out rather than all refused. */
-async function labelled(bookings: readonly BookingView[], shows: ShowLookup): Promise<object[]> {
+async function labelled(bookings: readonly BookingView[], shows: ShowLookup, desk: TicketDesk): Promise<object[]> {
   const found = await Promise.all(
     bookings.map(async (booking) => {
       const show = await findShow(shows, booking.showId);
-      return show === undefined ? undefined : bookingJson(booking, show.hall);
+      if (show === undefined) return undefined;
+      return bookingJson(booking, show.hall, ticketsOf(booking, show.hall, desk.inPassing));
     }),
   );
   return found.filter((each) => each !== undefined);
@@ -98,6 +101,7 @@ const readEndpoint = (dependencies: BookingsDependencies): Endpoint =>
       const reply = await pollShow(dependencies, { showId, id: bookingId, command, query, context });
       if (reply === undefined) return noPlace(dependencies);
       if (reply.kind !== "booking") return otherReply(reply, asked("booking", show));
-      return json(200, bookingJson(reply.booking, show.hall));
+      const tickets = ticketsOf(reply.booking, show.hall, dependencies.desk.onRequest);
+      return json(200, bookingJson(reply.booking, show.hall, tickets));
     },
   });

@@ -7,6 +7,7 @@ import type { BookingView } from "../../shared/protocol/reply.ts";
 import { json } from "../http/answer.ts";
 import { type Endpoint, endpoint, type Result } from "../http/endpoint.ts";
 import type { HallSeats } from "../show-lookup.ts";
+import { type TicketDesk, ticketsOf } from "../tickets/tickets-of-booking.ts";
 import {
   asked,
   BOOKING_NOT_FOUND,
@@ -21,7 +22,11 @@ import { BOOKING, bookingJson } from "./shapes.ts";
 /** How soon to ask again about a payment that takes longer than the answer waited. */
 const PAYING_RETRY_S = 1;
 
-export const confirmEndpoint = ({ allocator, shows, operations }: BookingRouteDependencies): Endpoint =>
+export interface ConfirmDependencies extends BookingRouteDependencies {
+  readonly desk: TicketDesk;
+}
+
+export const confirmEndpoint = ({ allocator, shows, operations, desk }: ConfirmDependencies): Endpoint =>
   endpoint({
     method: "post",
     path: "/v1/bookings/confirm",
@@ -65,13 +70,16 @@ export const confirmEndpoint = ({ allocator, shows, operations }: BookingRouteDe
         { kind: "ConfirmBooking", session: session.id, operation, bookingId, paymentToken, contactEmail },
         CONFIRM_DEADLINE_MS,
       );
-      return reply.kind === "booking" ? outcome(reply.booking, show.hall) : otherReply(reply, asked("booking", show));
+      return reply.kind === "booking"
+        ? outcome(reply.booking, show.hall, desk)
+        : otherReply(reply, asked("booking", show));
     },
   });
 
 /** Every other end of a booking is a refusal by the time it is here. */
-function outcome(booking: BookingView, hall: HallSeats): Result {
-  if (booking.status === "booked") return json(200, bookingJson(booking, hall));
+function outcome(booking: BookingView, hall: HallSeats, desk: TicketDesk): Result {
+  if (booking.status === "booked")
+    return json(200, bookingJson(booking, hall, ticketsOf(booking, hall, desk.inPassing)));
   assert(booking.status === "paying", `a confirm is answered with a booking that is ${booking.status}`);
   return json(202, bookingJson(booking, hall), {
     Location: `/v1/bookings/${booking.id}`,

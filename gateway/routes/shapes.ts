@@ -8,6 +8,7 @@ import type { BookingView } from "../../shared/protocol/reply.ts";
 import { type Answer, json } from "../http/answer.ts";
 import { rfc3339 } from "../http/rfc3339.ts";
 import { type HallSeats, labelIn } from "../show-lookup.ts";
+import type { TicketJson } from "../tickets/tickets-of-booking.ts";
 
 export const SHOW_PARAMS = z.object({
   show_id: z
@@ -29,6 +30,19 @@ export const LOCK_PARAMS = z.object({ lock_id: bookingId() });
 
 const instant = z.iso.datetime();
 
+const TICKET = z
+  .object({
+    seat: z.string(),
+    token: z.string().nullable().openapi({
+      description:
+        "What the gate reads: a compact JWS (EdDSA) with `booking_id`, `show_id` and `seat`, to be checked with `/v1/tickets/keys`. Always there in `GET /v1/bookings/{booking_id}`; in other answers null while many tickets are being signed.",
+    }),
+    svg: z.string().openapi({ description: "Path of the QR code." }),
+    png: z.string(),
+    used_at: instant.nullable().openapi({ description: "When somebody was let in with it." }),
+  })
+  .openapi("Ticket");
+
 export const BOOKING = z
   .object({
     booking_id: z.string(),
@@ -43,10 +57,9 @@ export const BOOKING = z
     expires_at: instant,
     booked_at: instant.nullable(),
     reason: z.string().nullable(),
+    tickets: z.array(TICKET).openapi({ description: "One a seat while it is booked, else none." }),
   })
-  .openapi("Booking", {
-    description: "One hold's whole life. E-tickets (`tickets`) are not part of it yet: they come with a later release.",
-  });
+  .openapi("Booking", { description: "One hold's whole life." });
 
 export const LOCK = z
   .object({
@@ -60,7 +73,8 @@ export const LOCK = z
   })
   .openapi("Lock");
 
-export function bookingJson(booking: BookingView, hall: HallSeats) {
+/** `tickets`: of a booking that is booked. */
+export function bookingJson(booking: BookingView, hall: HallSeats, tickets: readonly TicketJson[] = []) {
   return {
     booking_id: booking.id,
     lock_id: booking.id,
@@ -74,6 +88,7 @@ export function bookingJson(booking: BookingView, hall: HallSeats) {
     expires_at: rfc3339(booking.expiresAt),
     booked_at: booking.bookedAt === undefined ? null : rfc3339(booking.bookedAt),
     reason: booking.reason ?? null,
+    tickets,
   };
 }
 

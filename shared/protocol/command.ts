@@ -61,6 +61,16 @@ export interface ReadBooking {
   readonly bookingId: BookingId;
 }
 
+/** Let in whoever brings this seat's ticket: once. Asked by a gate, so of nobody's session; `not_found` of no ticket. */
+export interface UseTicket {
+  readonly kind: "UseTicket";
+  readonly operation: Operation;
+  readonly bookingId: BookingId;
+  readonly seat: number;
+  /** As the gate calls itself. */
+  readonly gate: string;
+}
+
 /** Queue for `quantity` seats. Refused `seats_available` while the show can serve them. */
 export interface JoinWaitlist {
   readonly kind: "JoinWaitlist";
@@ -150,6 +160,7 @@ export type Command =
   | ReleaseHold
   | ConfirmBooking
   | ReadBooking
+  | UseTicket
   | JoinWaitlist
   | ReadWaiter
   | LowerWaiter

@@ -5,6 +5,14 @@ import type { BookingId, SessionId, ShowId, WaiterId } from "../kernel/ids.ts";
 
 export type BookingStatus = "held" | "paying" | "booked" | "expired" | "released" | "declined" | "cancelled";
 
+/** One seat's ticket let somebody in. */
+export interface TicketUse {
+  readonly seat: number;
+  readonly at: number;
+  /** As the gate calls itself. */
+  readonly gate: string;
+}
+
 /** One booking's present. Times are milliseconds since the epoch, money is minor units. */
 export interface BookingView {
   readonly id: BookingId;
@@ -22,6 +30,8 @@ export interface BookingView {
   readonly bookedAt: number | undefined;
   /** Why it ended, where that is not its status: e.g. `payment_unknown`. */
   readonly reason: string | undefined;
+  /** In the order of their use; `undefined` while there is none. */
+  readonly used: readonly TicketUse[] | undefined;
 }
 
 /** `closed`: sales ended, or the show was cancelled. `absent`: not heard of for 5 minutes. */
@@ -133,6 +143,9 @@ export type Refusal =
   | { readonly code: "payment_in_progress" }
   | { readonly code: "payment_declined"; readonly reason: string | undefined }
   | { readonly code: "already_booked" }
+  /** Of the ticket asked about, or of the booking that was to be cancelled. */
+  | { readonly code: "ticket_used"; readonly uses: readonly TicketUse[] }
+  | { readonly code: "ticket_cancelled" }
   | { readonly code: "already_waiting"; readonly waiterId: WaiterId }
   | { readonly code: "seats_available"; readonly free: number }
   /** Nobody more can be taken into this line. */

@@ -40,6 +40,8 @@ export interface Account {
   attempts: number;
   payment: "none" | "begun" | "authorised" | "captured" | "declined" | "voiding" | "voided" | "refunding";
   hasReference: boolean;
+  /** Seats whose tickets were used. */
+  readonly used: Set<number>;
 }
 
 export interface Effect {
@@ -246,6 +248,7 @@ export class Auditor {
       ...{ id, session, seats, requestHash, total, createdAt: at, ttlMs: holdTtlMs, graceMs },
       ...{ status: "held", extended: false },
       ...{ holdEndsAt: event.expiresAt + graceMs, payEndsAt: 0, attempts: 0, payment: "none", hasReference: false },
+      used: new Set(),
     });
     if (this.seatsOf(session) > 10) this.complain(`${session} has ${this.seatsOf(session)} seats`);
   }
@@ -324,11 +327,18 @@ export class Auditor {
           this.complain(`${id} voided when ${account.payment}`);
         account.payment = "voided";
         return;
+      case "TicketUsed":
+        from("booked");
+        this.effect(event.operation, { requestHash: event.requestHash, of: event.kind, subject: id });
+        if (account.used.has(event.seat) || !account.seats.includes(event.seat)) this.complain(`${id} used wrongly`);
+        account.used.add(event.seat);
+        return;
       case "BookingCancelled":
         from("booked");
         if (event.operation !== undefined) {
           this.effect(event.operation, { requestHash: event.requestHash ?? Number.NaN, of: event.kind, subject: id });
         }
+        if (event.operation !== undefined && account.used.size > 0) this.complain(`${id} cancelled after its use`);
         if (account.hasReference) account.payment = "refunding";
         return this.#end(account, "cancelled");
       default:

@@ -292,13 +292,15 @@ export class Scenario {
   /** Mostly about one that is live or booked, else about any of the latest; mostly by its own session. */
   #aboutBooking(dice: Dice, kind: number): ShowCommand {
     const nobody = { id: "show-1.none__________________" as BookingId, session: "ann" as SessionId };
-    const wanted = kind === 12 ? ["declined"] : kind < 19 ? ["held", "paying"] : ["booked"];
+    const ended = kind === 12 ? "declined" : kind === 19 && dice.below(4) === 3 ? "cancelled" : undefined;
+    const wanted = ended !== undefined ? [ended] : kind < 19 ? ["held", "paying"] : ["booked"];
     const standing = this.#known.filter(({ id }) => wanted.includes(this.#auditor.accounts.get(id)?.status ?? ""));
     const among = dice.below(4) === 3 ? this.#known : standing;
     const { id: bookingId, session: own } = among.at(-1 - dice.below(4)) ?? among.at(-1) ?? nobody;
     const session = dice.below(12) === 11 ? ("eve" as SessionId) : own;
     const about = { session, bookingId };
     if (kind === 9) return { kind: "ReadBooking", ...about };
+    if (kind === 19) return this.#useTicket(dice, bookingId);
     const request =
       kind < 13
         ? ({ kind: "ConfirmBooking", ...about, paymentToken: "pm_card_visa", contactEmail: undefined } as const)
@@ -308,6 +310,13 @@ export class Scenario {
             ? ({ kind: "ReleaseHold", ...about } as const)
             : ({ kind: "CancelBooking", ...about } as const);
     return { ...request, operation: this.#operation(dice, session, request) };
+  }
+
+  #useTicket(dice: Dice, bookingId: BookingId): ShowCommand {
+    const seats = this.#auditor.accounts.get(bookingId)?.seats ?? [];
+    const seat = dice.below(12) === 11 ? dice.below(this.#rig.state.hall.seatCount) : dice.pick([...seats, 0]);
+    const request = { kind: "UseTicket", bookingId, seat, gate: "north" } as const;
+    return { ...request, operation: this.#operation(dice, "gate", request) };
   }
 
   #settle(dice: Dice): ShowCommand {

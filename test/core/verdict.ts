@@ -4,7 +4,7 @@
 import type { SettlePayment, ShowCommand } from "../../allocator/core/command.ts";
 import type { Rules } from "../../allocator/core/decision.ts";
 import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
-import type { PlaceHold } from "../../shared/protocol/command.ts";
+import type { PlaceHold, UseTicket } from "../../shared/protocol/command.ts";
 import type { Account, Auditor } from "./auditor.ts";
 import { closingOf, hasBlock } from "./line-oracle.ts";
 import { aboutWaiter, isStranding, joinVerdict } from "./waitlist-verdict.ts";
@@ -44,6 +44,8 @@ export function verdict(books: Auditor, command: ShowCommand, circumstances: Cir
     case "AcceptOffer":
     case "DeclineOffer":
       return aboutWaiter(books, command, circumstances.at);
+    case "UseTicket":
+      return useVerdict(books, command);
     default:
       return aboutBooking(books, command, circumstances);
   }
@@ -81,6 +83,17 @@ function placeVerdict(books: Auditor, { choice, operation, session }: PlaceHold,
   return choice.contiguous && !hasBlock(hall, unclaimed, wanted) ? "no_contiguous_block" : "accept";
 }
 
+function useVerdict(books: Auditor, { operation, bookingId, seat }: UseTicket): string {
+  const prior = books.priorOf(operation);
+  if (prior === "reused") return "idempotency_key_reused";
+  const account = books.accounts.get(bookingId);
+  if (account?.seats.includes(seat) !== true) return "not_found";
+  if (prior === "same") return "answer";
+  if (account.status === "cancelled") return "ticket_cancelled";
+  if (account.status !== "booked") return "not_found";
+  return account.used.has(seat) ? "ticket_used" : "accept";
+}
+
 type AboutBooking = Extract<ShowCommand, { readonly session: SessionId; readonly bookingId: BookingId }>;
 
 function aboutBooking(books: Auditor, command: AboutBooking, circumstances: Circumstances): string {
@@ -95,6 +108,7 @@ function aboutBooking(books: Auditor, command: AboutBooking, circumstances: Circ
   if (command.kind === "ReleaseHold" && status === "released") return "answer";
   if (command.kind === "CancelBooking" && status === "cancelled") return "answer";
   if (status === "paying") return "payment_in_progress";
+  if (command.kind === "CancelBooking" && status === "booked" && account.used.size > 0) return "ticket_used";
   if (command.kind === "CancelBooking") return status === "booked" ? "accept" : "hold_expired";
   if (status === "booked") return "already_booked";
   if (status !== "held") return "hold_expired";

@@ -1,6 +1,7 @@
 // A gateway for the catalogue's tests: its real routes over a real database, in front of a fake allocator whose shows
 // have as many seats as asked for. Spoken to through `app.request()`.
 
+import { generateKeyPairSync } from "node:crypto";
 import { Registry } from "prom-client";
 import { assembleCatalogue } from "../../gateway/catalogue/assemble.ts";
 import { GATEWAY_LIMITS } from "../../gateway/config.ts";
@@ -37,7 +38,11 @@ export async function catalogueGateway(pool: Pool, seatCount: number): Promise<C
   const clock = { ms: 1_800_000_000_000, now: () => clock.ms };
   const allocator = new FakeAllocator(seatCount, clock.now);
   const parts = { pool, allocator, clock, timers: systemTimers, log: silentLog() };
-  const secrets = { sessionKey: new Uint8Array(32).fill(1), operationKey: new Uint8Array(32).fill(2) };
+  const secrets = {
+    sessionKey: new Uint8Array(32).fill(1),
+    operationKey: new Uint8Array(32).fill(2),
+    ticketKey: generateKeyPairSync("ed25519").privateKey,
+  };
   const { app } = assembleGateway({
     ...parts,
     catalogue: assembleCatalogue({ ...parts, defaults: { holdTtlS: 300, graceS: 5, offerTtlS: 120 } }),

@@ -1,6 +1,7 @@
 // Goal: what only a real socket shows: limits of headers, bodies and time, clients that go away, an end in good order.
 // Method: the gateway on a free port over a fake allocator, spoken to with raw sockets and Node's own client.
 
+import { generateKeyPairSync } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { Registry } from "prom-client";
@@ -26,7 +27,11 @@ async function running(t: { teardown(end: () => Promise<void>): void }, limits: 
     allocator,
     catalogue: { shows: new FakeShows(SEAT_COUNT), endpoints: () => [] },
     pool: { query: async () => ({ rows: [] }) } as unknown as Pool,
-    secrets: { sessionKey, operationKey: new Uint8Array(32).fill(2) },
+    secrets: {
+      sessionKey,
+      operationKey: new Uint8Array(32).fill(2),
+      ticketKey: generateKeyPairSync("ed25519").privateKey,
+    },
     log: silentLog(),
     metrics: new Registry(),
     clock,

@@ -27,7 +27,7 @@ const DAMAGES: Readonly<Record<string, string>> = {
   "a booking is gone": "DELETE FROM booking WHERE status = 'booked' AND show_id = 'small-0001'",
   "a live hold is gone": "DELETE FROM booking WHERE status = 'held' AND show_id = 'small-0001'",
   "a booking too many":
-    "INSERT INTO booking SELECT show_id, 'nobodys', session, status, version, seats, total, currency, created_at, expires_at, grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email FROM booking WHERE status = 'released' AND show_id = 'small-0001' LIMIT 1",
+    "INSERT INTO booking SELECT show_id, 'nobodys', session, status, version, seats, total, currency, created_at, expires_at, grace_ms, line_ms, booked_at, reason, extended, request_hash, payment, contact_email, used FROM booking WHERE status = 'released' AND show_id = 'small-0001' LIMIT 1",
   "a booking of another session":
     "UPDATE booking SET session = 'thief' WHERE status = 'booked' AND show_id = 'small-0001'",
   "a booking with another seat": "UPDATE booking SET seats = '{3}' WHERE status = 'booked' AND show_id = 'small-0001'",
@@ -35,6 +35,9 @@ const DAMAGES: Readonly<Record<string, string>> = {
     "UPDATE booking SET status = 'cancelled' WHERE status = 'booked' AND show_id = 'small-0001'",
   "a booking at another price": "UPDATE booking SET total = 1 WHERE status = 'booked' AND show_id = 'small-0001'",
   "a payment in another state": `UPDATE booking SET payment = payment || '{"state": "declined"}' WHERE status = 'booked' AND show_id = 'small-0001'`,
+  "a used ticket that was not": "UPDATE booking SET used = NULL WHERE used IS NOT NULL AND show_id = 'small-0001'",
+  "a ticket used at another gate": `UPDATE booking SET used = jsonb_set(used, '{0,gate}', '"south"') WHERE used IS NOT NULL AND show_id = 'small-0001'`,
+  "a ticket used that nobody used": `UPDATE booking SET used = '[{"seat": 4, "at": 1, "gate": "north"}]' WHERE status = 'held' AND show_id = 'small-0001'`,
   "a deadline moved": "UPDATE booking SET expires_at = expires_at + 1 WHERE status = 'held' AND show_id = 'small-0001'",
   "a sold seat is gone": "DELETE FROM sold_seat WHERE show_id = 'small-0001' AND seat = 0",
   "a sold seat too many": "INSERT INTO sold_seat VALUES ('small-0001', 9, 'somebody')",
@@ -131,6 +134,10 @@ t.test("each damage is found, in its show alone", async (t) => {
     const commands: Command[] = [
       booked,
       confirm(holdIdOf(showId, booked), session),
+      {
+        ...{ kind: "UseTicket", operation: newOperation(), bookingId: holdIdOf(showId, booked) },
+        ...{ seat: 1, gate: "north" },
+      },
       released,
       { kind: "ReleaseHold", session, operation: newOperation(), bookingId: holdIdOf(showId, released) },
       placeHold(bySeats(4), session),
@@ -145,7 +152,7 @@ t.test("each damage is found, in its show alone", async (t) => {
   await node.stop();
   const sound = await auditCell(pg.pool, pg.pool);
   t.same(sound.problems, []);
-  t.match(sound, { shows: 2, turns: 36, bookings: 12, waiters: 8, soldSeats: 4 });
+  t.match(sound, { shows: 2, turns: 38, bookings: 12, waiters: 8, soldSeats: 4 });
 
   const tables = ["show_lease", "show_log", "booking", "waiter", "sold_seat", "operation"];
   for (const table of tables) await pg.pool.query(`CREATE TABLE sound_${table} AS TABLE ${table}`);

@@ -36,6 +36,7 @@ const EVERYTHING = [
   ...["HoldExtended", "HoldReleased", "HoldExpired", "PaymentBegun", "BookingConfirmed", "PaymentDeclined"],
   ...["PaymentAbandoned", "PaymentCaptured", "PaymentVoided", "BookingCancelled", "SeatsBlocked", "SeatsUnblocked"],
   "DeadlinesMoved",
+  ...["TicketUsed", "ticket_used", "ticket_cancelled"],
   ...[
     "answer_waiter",
     "waitlist_active",
