@@ -43,22 +43,28 @@ export function qrPng(text: string): Uint8Array {
   // Each line begins with its filter: none.
   const lineBytes = 1 + Math.ceil(side / 8);
   const pixels = Buffer.alloc(lineBytes * side, 0xff);
-  for (let y = 0; y < side; y += 1) {
-    const line = y * lineBytes;
-    pixels[line] = 0;
-    const row = Math.floor(y / MODULE_PIXELS) - QUIET_MODULES;
-    if (row < 0 || row >= size) continue;
-    for (let x = QUIET_MODULES * MODULE_PIXELS; x < side - QUIET_MODULES * MODULE_PIXELS; x += 1) {
-      if (!isDark(row, Math.floor(x / MODULE_PIXELS) - QUIET_MODULES)) continue;
-      const at = line + 1 + (x >> 3);
-      pixels[at] = (pixels[at] ?? 0) & ~(0x80 >> (x & 7));
+  for (let y = 0; y < side; y += 1) pixels[y * lineBytes] = 0;
+  for (let row = 0; row < size; row += 1) {
+    const top = (row + QUIET_MODULES) * MODULE_PIXELS;
+    const line = pixels.subarray(top * lineBytes, (top + 1) * lineBytes);
+    for (let column = 0; column < size; column += 1) {
+      if (isDark(row, column)) blacken(line, (column + QUIET_MODULES) * MODULE_PIXELS);
     }
+    for (let y = top + 1; y < top + MODULE_PIXELS; y += 1) line.copy(pixels, y * lineBytes);
   }
   const header = Buffer.alloc(13);
   header.writeUInt32BE(side, 0);
   header.writeUInt32BE(side, 4);
   header[8] = 1; // bits a sample; the rest stays 0: grey, deflate, no interlacing
   return Buffer.concat([PNG_SIGNATURE, chunk("IHDR", header), chunk("IDAT", deflateSync(pixels)), chunk("IEND")]);
+}
+
+/** One module of a line, from pixel `from` on. */
+function blacken(line: Buffer, from: number): void {
+  for (let x = from; x < from + MODULE_PIXELS; x += 1) {
+    const at = 1 + (x >> 3);
+    line[at] = (line[at] ?? 0) & ~(0x80 >> (x & 7));
+  }
 }
 
 const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);

@@ -28,7 +28,7 @@ export interface TicketJwk {
 
 /** Some 500 bytes each. */
 const KEPT_MAX = 20_000;
-/** Ours have about 310 characters; a longer one is not worth a hash. */
+/** Ours have some 310 characters, 430 with the longest ids; a longer one is not worth a hash. */
 const TOKEN_LENGTH_MAX = 1024;
 const SIGNATURE_BYTES = 64;
 const TOKEN = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})$/;
