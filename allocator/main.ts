@@ -19,8 +19,11 @@ import { PaymentSaga, type SagaOptions } from "./payments/saga.ts";
 import { LocalPort } from "./transport/local-port.ts";
 
 const LANES = 2;
-/** The lanes, and what claims (2 × 2), fences (1) and cold rows (3) ask at once: a commit never waits for a connection. */
-const CONNECTIONS_MAX = LANES + 8;
+/**
+ * The lanes, and what claims (2 × 2), fences (1), cold rows (3) and cancelled shows (1) ask at once: a commit never waits
+ * for a connection.
+ */
+const CONNECTIONS_MAX = LANES + 9;
 /**
  * Plans must not depend on statistics: a statement prepared while a table was still empty kept a sequential scan of
  * show_lease inside a nested loop, and a commit of 120 shows took 100 ms instead of 3.

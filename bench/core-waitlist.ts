@@ -16,7 +16,7 @@ import { SeededRandom } from "../shared/kernel/seeded-random.ts";
 import { isWaiting } from "../waitlist/core/waiter.ts";
 import { benchHall, OPENED_AT, openBenchShow, SEATS } from "./core-show.ts";
 
-const RULES: Rules = { payTtlMs: 120_000, releaseOnDecline: true, instantPayments: true };
+const RULES: Rules = { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000, instantPayments: true };
 const STRETCH_CYCLES = 16;
 const TURNS_PER_CYCLE = 7;
 const POLLS_PER_CYCLE = 2;

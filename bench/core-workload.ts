@@ -19,7 +19,7 @@ const STRETCH_TURNS = 64;
 /** On average this much time passes in a show between two turns. */
 const TURN_SPACING_MS = 20_000;
 const SOLD_SEATS_MAX = 0.7 * SEATS;
-const RULES: Rules = { payTtlMs: 120_000, releaseOnDecline: true, instantPayments: true };
+const RULES: Rules = { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000, instantPayments: true };
 
 /** What a client remembers of its booking. */
 interface Ticket {
@@ -173,7 +173,7 @@ function evict({ state }: Stage, { events }: Turn): void {
         state.operations.delete(event.operation);
         break;
       case "HoldReleased":
-        state.operations.delete(event.operation);
+        if (event.operation !== undefined) state.operations.delete(event.operation);
         evictBooking(state, event.id);
         break;
       case "HoldExpired":

@@ -15,6 +15,7 @@ t.test("nothing said: the defaults of the specification", async (t) => {
     holdGraceMs: 5_000,
     payTtlMs: 120_000,
     offerTtlMs: 120_000,
+    cancelUntilMs: 3_600_000,
     releaseOnDecline: true,
     logLevel: "info",
   });

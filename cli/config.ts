@@ -18,6 +18,7 @@ export interface Config {
   readonly holdGraceMs: number;
   readonly payTtlMs: number;
   readonly offerTtlMs: number;
+  readonly cancelUntilMs: number;
   readonly releaseOnDecline: boolean;
   /** 0: no limits of this kind. */
   readonly bookingAttemptsPerMin: number;
@@ -58,6 +59,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     holdGraceMs: read(SETTINGS.HOLD_GRACE_S) * 1000,
     payTtlMs: read(SETTINGS.PAY_TTL_S) * 1000,
     offerTtlMs: read(SETTINGS.OFFER_TTL_S) * 1000,
+    cancelUntilMs: read(SETTINGS.CANCEL_UNTIL_S) * 1000,
     releaseOnDecline: read(SETTINGS.RELEASE_ON_DECLINE),
     bookingAttemptsPerMin: read(SETTINGS.BOOKING_ATTEMPTS_PER_MIN),
     logLevel: read(SETTINGS.LOG_LEVEL),

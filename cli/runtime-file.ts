@@ -18,6 +18,8 @@ export interface Runtime {
 }
 
 export const postgresDirOf = (dataDir: string): string => join(dataDir, "postgres");
+/** The payment simulator's. */
+export const paymentsDirOf = (dataDir: string): string => join(dataDir, "payments");
 const pathOf = (dataDir: string): string => join(dataDir, "runtime.json");
 
 /** Whether a database was ever begun there; one that cannot be looked at counts, so that opening it says why. */

@@ -86,6 +86,13 @@ export const SETTINGS = {
     3600,
     "How long seats are kept for a waiter they are offered to, unless the show says otherwise.",
   ),
+  CANCEL_UNTIL_S: seconds(
+    "CANCEL_UNTIL_S",
+    3600,
+    0,
+    2_592_000,
+    "How long before its show's start a booking can be cancelled at the latest.",
+  ),
   RELEASE_ON_DECLINE: setting({
     name: "RELEASE_ON_DECLINE",
     fallback: "true",

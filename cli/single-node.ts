@@ -25,6 +25,7 @@ export interface SingleNodeOptions {
   /** Absent: payments are authorised on the spot. */
   readonly payments: PaymentGateway | undefined;
   readonly payTtlMs: number;
+  readonly cancelUntilMs: number;
   readonly releaseOnDecline: boolean;
   readonly holdTtlMs: number;
   readonly graceMs: number;
@@ -66,7 +67,11 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
     const allocator = await startAllocator({
       databaseUrl,
       nodeId,
-      rules: { payTtlMs: options.payTtlMs, releaseOnDecline: options.releaseOnDecline },
+      rules: {
+        payTtlMs: options.payTtlMs,
+        releaseOnDecline: options.releaseOnDecline,
+        cancelUntilMs: options.cancelUntilMs,
+      },
       defaults: { holdTtlMs, graceMs, offerTtlMs },
       payments,
       clock,

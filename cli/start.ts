@@ -5,7 +5,6 @@
 // Z2: `ready` is said when a booking can be made.
 
 import { createServer } from "node:net";
-import { join } from "node:path";
 import { type PaymentTrouble, StripeGateway } from "../allocator/payments/stripe-adapter.ts";
 import { DEMO_SHOW_ID, generateDemoCatalogue } from "../demo/catalogue/generate.ts";
 import { SIMULATOR_KEY } from "../demo/payment-simulator/server.ts";
@@ -24,7 +23,7 @@ import { wallClockMs } from "../shared/platform/wall-clock.ts";
 import { type Command, DATA_FLAG, EXIT_FAILED, EXIT_OK, type Io, parseFlags } from "./command.ts";
 import { type Config, readConfig } from "./config.ts";
 import { firstSteps, showToBook } from "./first-steps.ts";
-import { postgresDirOf, removeRuntime, writeRuntime } from "./runtime-file.ts";
+import { paymentsDirOf, postgresDirOf, removeRuntime, writeRuntime } from "./runtime-file.ts";
 import { type SimulatorProcess, startSimulator } from "./simulator-process.ts";
 import { type SingleNode, startSingleNode } from "./single-node.ts";
 import { Supervised } from "./supervised.ts";
@@ -109,6 +108,7 @@ async function bringUp(start: Start): Promise<SingleNode> {
       gateway: { host: config.host, port: config.port, limits: GATEWAY_LIMITS },
       payments: payments?.gateway,
       payTtlMs: config.payTtlMs,
+      cancelUntilMs: config.cancelUntilMs,
       releaseOnDecline: config.releaseOnDecline,
       holdTtlMs: config.holdTtlMs,
       graceMs: config.holdGraceMs,
@@ -196,7 +196,7 @@ async function startSupervisedSimulator(
   apiKey: string,
   start: Pick<Start, "config" | "log" | "shutdown">,
 ): Promise<string> {
-  const dataDir = join(start.config.dataDir, "payments");
+  const dataDir = paymentsDirOf(start.config.dataDir);
   const supervised = await Supervised.start({
     name: "payment simulator",
     start: (previous: SimulatorProcess | undefined) => startSimulator({ dataDir, port: previous?.port ?? 0, apiKey }),

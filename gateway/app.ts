@@ -3,7 +3,6 @@
 // the gateway (main.ts, a test) hands those lists over. There is no middleware: http/serve.ts is the whole chain.
 
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { RegExpRouter } from "hono/router/reg-exp-router";
 import type { Registry } from "prom-client";
 import type { Clock } from "../shared/platform/clock.ts";
 import type { Log } from "../shared/platform/log.ts";
@@ -11,6 +10,7 @@ import { empty, type GatewayContext, type GatewayEnv, json } from "./http/answer
 import { type Endpoint, endpoint } from "./http/endpoint.ts";
 import { RequestMetrics } from "./http/metrics.ts";
 import { describeEndpoint, SESSION_SCHEME } from "./http/openapi.ts";
+import { TwoRouters } from "./http/routers.ts";
 import { Server } from "./http/serve.ts";
 import type { Sessions } from "./http/session.ts";
 
@@ -33,7 +33,7 @@ export interface Gateway {
 const METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"] as const;
 
 export function createGateway(dependencies: GatewayDependencies): Gateway {
-  const app = new OpenAPIHono<GatewayEnv>({ router: new RegExpRouter() });
+  const app = new OpenAPIHono<GatewayEnv>({ router: new TwoRouters() });
   const server = new Server({
     sessions: dependencies.sessions,
     log: dependencies.log,

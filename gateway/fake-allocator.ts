@@ -140,6 +140,7 @@ export class FakeAllocator implements AllocatorPort {
     const booking = show.bookings.get(command.bookingId);
     if (command.kind === "UseTicket") return this.#use(show, booking, command);
     if (booking === undefined || booking.session !== command.session) return refused({ code: "not_found" });
+    if (command.kind === "CancelBooking") return this.#cancel(showId, booking);
     if (booking.status !== "held") return refused({ code: "hold_expired", status: booking.status });
     if (command.kind === "ExtendHold") {
       const expiresAt = booking.createdAt + 2 * HOLD_MS;
@@ -160,6 +161,15 @@ export class FakeAllocator implements AllocatorPort {
       status: "booked",
       used: [...(booking.used ?? []), { seat, at: this.#now(), gate }],
     });
+  }
+
+  #cancel(showId: ShowId, booking: BookingView): Reply {
+    const { status, used } = booking;
+    if (status === "cancelled") return { kind: "booking", booking, replayed: true };
+    if (status === "held") return refused({ code: "not_booked" });
+    if (status !== "booked") return refused({ code: "hold_expired", status });
+    if (used !== undefined) return refused({ code: "ticket_used", uses: used });
+    return this.settle(showId, booking.id, { status: "cancelled", reason: "cancelled_by_holder" });
   }
 
   #place(show: FakeShow, command: PlaceHold): Reply {

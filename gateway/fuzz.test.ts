@@ -107,6 +107,7 @@ const routes: Route[] = [
   ["POST", `/v1/bookings/lock/${ID}/extend`, almost({})],
   ["DELETE", `/v1/bookings/lock/${ID}`, almost({})],
   ["POST", "/v1/bookings/confirm", confirmBody],
+  ["POST", `/v1/bookings/${ID}/cancel`, almost({})],
   ["POST", `/v1/shows/${SHOW}/waitlist`, joinBody, fullShow],
   ["PATCH", `/v1/waitlist/${WAITER}`, almost({ quantity: fc.integer({ min: -1, max: 12 }) }), inLine("waiting")],
   ["DELETE", `/v1/waitlist/${WAITER}`, almost({}), inLine("offered")],

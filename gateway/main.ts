@@ -20,6 +20,7 @@ import { Sessions } from "./http/session.ts";
 import { Readiness } from "./readiness.ts";
 import { adminSeatEndpoints } from "./routes/admin-seats.ts";
 import { bookingsEndpoints } from "./routes/bookings.ts";
+import { cancelEndpoint } from "./routes/cancel.ts";
 import { confirmEndpoint } from "./routes/confirm.ts";
 import { docsEndpoints } from "./routes/docs.ts";
 import { lockEndpoints } from "./routes/locks.ts";
@@ -82,6 +83,7 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
       ...catalogue.endpoints({ seats: views, operations }),
       ...seatMapEndpoints(views, streams),
       ...lockEndpoints(asking),
+      cancelEndpoint(asking),
       confirmEndpoint({ ...asking, desk }),
       ...bookingsEndpoints({ ...asking, pool, lot, clock, desk }),
       ...ticketEndpoints({ ...asking, tokens }),

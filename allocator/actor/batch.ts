@@ -5,7 +5,7 @@ import type { BookingId, OperationId, WaiterId } from "../../shared/kernel/ids.t
 import type { ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { Waiter } from "../../waitlist/core/waiter.ts";
 import type { ShowEvent } from "../core/event.ts";
-import { type Booking, isUnfinished, queuedSeats, type ShowState } from "../core/state.ts";
+import { type Booking, isToBeCleared, isUnfinished, queuedSeats, type ShowState } from "../core/state.ts";
 import type { Turn } from "../core/turn.ts";
 import type { CommitEntry, LogTurn, SoldSeatChange } from "../journal/journal.ts";
 import { freeByCategory, seatText } from "./seat-text.ts";
@@ -64,6 +64,7 @@ export class Batch {
       case "PaymentAbandoned":
       case "PaymentCaptured":
       case "PaymentVoided":
+      case "PaymentRefunded":
       case "BookingCancelled":
         return this.#addBooking(event, state);
       case "WaiterJoined":
@@ -164,6 +165,7 @@ export class Batch {
 /** Something in it has to be done without anybody asking: a takeover claims it at once. */
 function isActive(state: ShowState): boolean {
   if (state.deadlines.size > 0 || (state.line?.activeCount ?? 0) > 0) return true;
+  if (isToBeCleared(state)) return true;
   for (const booking of state.bookings.values()) if (isUnfinished(booking.payment)) return true;
   return false;
 }

@@ -2,7 +2,7 @@
 // no turn in a time that may turn out to be an outage. Method: a journal in memory, time and the store by hand.
 
 import t from "tap";
-import type { ShowId } from "../../shared/kernel/ids.ts";
+import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
 import {
   byQuantity,
   bySeats,
@@ -14,6 +14,7 @@ import {
 } from "../../test/harness/allocator.ts";
 import { TERMS } from "../../test/harness/fake-journal.ts";
 import { House, OTHER, SHOW } from "../../test/harness/registry-house.ts";
+import type { SettlePayment } from "../core/command.ts";
 
 t.test("a show is loaded once; who came meanwhile is answered in order", async (t) => {
   const house = new House();
@@ -295,4 +296,68 @@ t.test("a hold released with a key is released once, also after its actor ended"
   const other = { ...release, operation: { ...release.operation, requestHash: -1 } };
   t.equal(await house.ask("release", other), "release: idempotency_key_reused");
   t.same(house.events(), ["HoldPlaced", "HoldReleased"]);
+});
+
+t.test("a cancelled show is cleared without being asked, cold rows too, not while the store is away", async (t) => {
+  const house = new House();
+  const sold = { ...confirm(await houseHold(house, 0), ANN), paymentToken: "pm_card_visa" };
+  await house.ask("confirm", sold);
+  await house.ask("paid", settled(sold.bookingId, { kind: "authorised", reference: "pi_1" }));
+  await house.ask("captured", settled(sold.bookingId, { kind: "captured" }));
+  await houseHold(house, 1);
+  house.journal.catalogueTerms = { ...TERMS, cancelled: true };
+  house.journal.failing.add("booked");
+  house.registry.dropAll();
+  await house.pass(1_000);
+  t.same(house.events().slice(-2), ["TermsChanged", "HoldReleased"], "what is in memory");
+  t.ok(house.journal.count("booked") >= 1 && house.journal.count("booked") <= 2, "asked again after a pause");
+  t.equal(house.journal.shows.get(SHOW)?.active, true);
+  house.isStoreOpen = false;
+  house.journal.failing.delete("booked");
+  await house.pass(3_000);
+  t.equal(house.events().at(-1), "HoldReleased", "no turn while the store is away");
+  house.isStoreOpen = true;
+  await house.pass(2_000);
+  t.same(house.events().slice(-1), ["BookingCancelled"]);
+  t.match(house.unfinished.at(-1), { status: "cancelled", reason: "show_cancelled", payment: { state: "refunding" } });
+  await house.ask("refunded", settled(sold.bookingId, { kind: "refunded" }));
+  t.equal(house.journal.shows.get(SHOW)?.active, false);
+  const asked = house.journal.count("booked");
+  await house.pass(5_000);
+  t.equal(house.journal.count("booked"), asked, "nothing more is looked for");
+});
+
+t.test("a row that was read and has been cancelled meanwhile is not cancelled twice", async (t) => {
+  const house = new House();
+  const sold = confirm(await houseHold(house, 0), ANN);
+  await house.ask("confirm", sold);
+  await house.ask("paid", settled(sold.bookingId, { kind: "authorised", reference: "pi_1" }));
+  await house.ask("captured", settled(sold.bookingId, { kind: "captured" }));
+  const release = house.journal.hold("booked");
+  await house.ask("terms", { kind: "ChangeTerms", terms: { ...TERMS, cancelled: true } });
+  await house.pass(300);
+  t.equal(house.journal.count("booked"), 1);
+  const operation = newOperation();
+  const cancel = { kind: "CancelBooking", session: ANN, operation, bookingId: sold.bookingId } as const;
+  t.equal(await house.ask("cancel", cancel), "cancel: cancelled");
+  await house.ask("refunded", settled(sold.bookingId, { kind: "refunded" }));
+  release();
+  await house.pass(3_000);
+  t.equal(house.events().filter((kind) => kind === "BookingCancelled").length, 1);
+  t.equal(await house.ask("again", cancel), "again: cancelled");
+});
+
+const ANN = newSession();
+
+async function houseHold(house: House, seat: number): Promise<BookingId> {
+  const command = placeHold(bySeats(seat), ANN);
+  await house.ask("hold", command);
+  return holdIdOf(SHOW, command);
+}
+
+const settled = (bookingId: BookingId, outcome: SettlePayment["outcome"]): SettlePayment => ({
+  kind: "SettlePayment",
+  bookingId,
+  attempt: 1,
+  outcome,
 });

@@ -18,7 +18,15 @@ import { compileHall, type Hall } from "../core/hall.ts";
 import type { Booking } from "../core/state.ts";
 import { Batcher } from "../journal/batcher.ts";
 import type { GroupCommit } from "../journal/group-commit.ts";
-import type { ClaimedShow, ClaimOutcome, ColdQuery, ColdRows, Journal, Lease } from "../journal/journal.ts";
+import type {
+  BookedQuery,
+  ClaimedShow,
+  ClaimOutcome,
+  ColdQuery,
+  ColdRows,
+  Journal,
+  Lease,
+} from "../journal/journal.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
 import { loadShow } from "./load-show.ts";
 import { type ActorSurroundings, AGAIN, type Answer, type DeathCause, ShowActor } from "./show-actor.ts";
@@ -28,6 +36,8 @@ const MAILBOX_MAX = 10_000;
 const CLAIM_BATCH_MAX = 500;
 const FENCE_BATCH_MAX = 2_000;
 const COLD_BATCH_MAX = 500;
+/** Each may be a hundred rows. */
+const BOOKED_BATCH_MAX = 8;
 /** Idle shows kept in memory unless told otherwise; the one idle longest goes first. */
 const SHOWS_MAX = 100_000;
 const LAYOUTS_MAX = 5_000;
@@ -73,6 +83,7 @@ export class Registry {
   readonly #claims: Batcher<ShowId, ClaimOutcome>;
   readonly #fences: Batcher<Lease, boolean>;
   readonly #colds: Batcher<ColdQuery, ColdRows>;
+  readonly #booked: Batcher<BookedQuery, Booking[]>;
   readonly #deadlines: DeadlineTimer;
   readonly #around: ActorSurroundings;
   /** Counts `dropAll`: a show that was read before one may not know of the outage. */
@@ -100,6 +111,12 @@ export class Registry {
     this.#colds = new Batcher({
       ask: (queries) => journal.cold(queries),
       batchMax: COLD_BATCH_MAX,
+      batchesAtOnceMax: 1,
+      timers,
+    });
+    this.#booked = new Batcher({
+      ask: (queries) => journal.booked(queries),
+      batchMax: BOOKED_BATCH_MAX,
       batchesAtOnceMax: 1,
       timers,
     });
@@ -164,6 +181,11 @@ export class Registry {
       cold: async (query) => {
         const rows = await this.#colds.ask(query);
         // The turn that follows would settle what is due (Z2).
+        if (!isStoreOpen()) throw new Error("the store went away");
+        return rows;
+      },
+      booked: async (query) => {
+        const rows = await this.#booked.ask(query);
         if (!isStoreOpen()) throw new Error("the store went away");
         return rows;
       },
@@ -280,7 +302,7 @@ export class Registry {
     const slot = this.#slots.get(showId);
     // An actor that ended is loaded again, and loading may yet fail (Z4).
     if (slot?.kind !== "live") return this.activate([showId]);
-    slot.actor.take({ kind: "Tick" }, () => undefined);
+    slot.actor.tick();
     this.#deadlines.plan(showId, slot.actor.nextDeadlineAt());
   }
 

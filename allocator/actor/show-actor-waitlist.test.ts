@@ -321,7 +321,7 @@ t.test("a line of 21,000 that is sent home leaves in entries that a store can ta
   const closed: CommitEntry[] = [];
   stage.take("cancel", { kind: "ChangeTerms", terms: { ...TERMS, cancelled: true } });
   closed.push(stage.seal() as CommitEntry);
-  while (stage.actor.nextDeadlineAt() <= stage.nowMs) stage.take("tick", { kind: "Tick" });
+  while (stage.actor.nextDeadlineAt() <= stage.nowMs) stage.actor.tick();
   await stage.settle();
   await drain(stage, closed);
 

@@ -10,14 +10,16 @@ import { assertNever } from "../../shared/kernel/assert.ts";
 import { type BookingId, type ShowId, showOf, type WaiterId } from "../../shared/kernel/ids.ts";
 import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { Line } from "../../waitlist/core/line.ts";
+import { hasToClear } from "../core/cancel-booking.ts";
 import type { ShowCommand } from "../core/command.ts";
 import type { Decision, Rules } from "../core/decision.ts";
 import { nextAt } from "../core/due.ts";
-import { type Booking, isUnfinished, queuedSeats, type ShowState, viewOf } from "../core/state.ts";
+import { type Booking, isToBeCleared, isUnfinished, queuedSeats, type ShowState, viewOf } from "../core/state.ts";
 import { type Turn, takeTurn } from "../core/turn.ts";
 import { waiterViewOf } from "../core/waiter-view.ts";
 import type { Participant } from "../journal/group-commit.ts";
 import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../journal/journal.ts";
+import { Clearing, type ClearingSurroundings } from "./clearing.ts";
 import { Outbox } from "./outbox.ts";
 import { seatText } from "./seat-text.ts";
 import { type NamedRows, WarmRows } from "./warm-rows.ts";
@@ -32,8 +34,7 @@ export const UNANSWERED_MAX = 20_000;
 /** `dropped`: its registry ended it, e.g. after an outage. */
 export type DeathCause = Exclude<CommitOutcome, "committed"> | "bug" | "dropped";
 
-export interface ActorSurroundings {
-  readonly now: () => number;
+export interface ActorSurroundings extends ClearingSurroundings {
   readonly rules: Rules;
   readonly paymentsAvailable: () => boolean;
   /** Asks for a commit; the actor is then sealed and settled (G1). */
@@ -61,10 +62,12 @@ export class ShowActor implements Participant {
   #isDead = false;
   #unanswered = 0;
   readonly #rows: WarmRows;
+  readonly #clearing: Clearing;
 
   constructor(state: ShowState, epoch: number, around: ActorSurroundings) {
     this.#state = state;
     this.#rows = new WarmRows(state);
+    this.#clearing = new Clearing(state, around);
     this.#outbox = new Outbox(state, epoch);
     this.#epoch = epoch;
     this.#around = around;
@@ -86,6 +89,7 @@ export class ShowActor implements Participant {
       this.#unanswered === 0 &&
       this.#state.deadlines.size === 0 &&
       this.#state.bookings.size === 0 &&
+      !isToBeCleared(this.#state) &&
       (this.#state.line === undefined || this.#state.line.size === 0)
     );
   }
@@ -94,6 +98,22 @@ export class ShowActor implements Participant {
   take(command: ShowCommand, reply: (answer: Answer) => void): void {
     if (this.#unanswered >= UNANSWERED_MAX) return reply(overloaded());
     this.#takeTurn(command, false, this.#counted(reply));
+  }
+
+  /** Its next deadline has come, or there is something else to do without being asked. */
+  tick(): void {
+    const now = this.#around.now();
+    if (this.#clearing.nextAt(this.#outbox.isEmpty) > now) this.take({ kind: "Tick" }, () => undefined);
+    else void this.#clear();
+  }
+
+  /** A cancelled show's bookings: those in memory, and when there are none, cold ones. */
+  async #clear(): Promise<void> {
+    if (!hasToClear(this.#state) && !(await this.#clearing.read())) {
+      if (!this.#isDead) this.#around.onDeadline(this.showId, this.nextDeadlineAt());
+      return;
+    }
+    this.take({ kind: "ClearShow" }, () => undefined);
   }
 
   /** The seat map as it is now; waits for the gate like any other answer. */
@@ -140,6 +160,7 @@ export class ShowActor implements Participant {
     this.#toldQueued = update.queued;
     if (this.#outbox.isReady) this.#around.ready(this);
     else this.#tellQueued();
+    if (this.#state.terms.cancelled) this.#around.onDeadline(this.showId, this.nextDeadlineAt());
   }
 
   /** Bookings found at load whose payment somebody has to drive on. */
@@ -151,7 +172,7 @@ export class ShowActor implements Participant {
 
   /** When the show has something to do by itself: `Infinity` never, `-Infinity` now. */
   nextDeadlineAt(): number {
-    return nextAt(this.#state);
+    return Math.min(nextAt(this.#state), this.#clearing.nextAt(this.#outbox.isEmpty));
   }
 
   /** Who is in its line now: in all, and how many of them without an offer. */
@@ -201,7 +222,7 @@ export class ShowActor implements Participant {
       // A poll that was only noted is recorded nowhere, yet it moves the moment from which its waiter is unseen.
     } else if (seatsBefore === undefined) return turn;
     else this.#tellQueued();
-    this.#around.onDeadline(this.showId, nextAt(this.#state));
+    this.#around.onDeadline(this.showId, this.nextDeadlineAt());
     return turn;
   }
 

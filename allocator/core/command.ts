@@ -1,16 +1,16 @@
 // What a show's turn decides on: the mutations of the wire, and what the shell around the core tells it.
 
-import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
+import type { BookingId } from "../../shared/kernel/ids.ts";
 import type {
   AcceptOffer,
   BlockSeats,
+  CancelBooking,
   ConfirmBooking,
   DeclineOffer,
   ExtendHold,
   JoinWaitlist,
   LeaveWaitlist,
   LowerWaiter,
-  Operation,
   PlaceHold,
   ReadBooking,
   ReadWaiter,
@@ -48,15 +48,13 @@ export interface SettlePayment {
     | { readonly kind: "declined"; readonly reason: string }
     | { readonly kind: "captured" }
     | { readonly kind: "capture_failed" }
-    | { readonly kind: "voided" };
+    | { readonly kind: "voided" }
+    | { readonly kind: "refunded" };
 }
 
-/** Give a booked booking up: its seats are freed, its money is given back. */
-export interface CancelBooking {
-  readonly kind: "CancelBooking";
-  readonly session: SessionId;
-  readonly operation: Operation;
-  readonly bookingId: BookingId;
+/** The show is cancelled: its holds are released and its bookings cancelled, as many of those in memory as a turn takes. */
+export interface ClearShow {
+  readonly kind: "ClearShow";
 }
 
 export type ShowCommand =
@@ -76,6 +74,7 @@ export type ShowCommand =
   | UnblockSeats
   | CancelBooking
   | SettlePayment
+  | ClearShow
   | ChangeTerms
   | MoveDeadlines
   | Tick;

@@ -3,10 +3,11 @@
 import { assertNever } from "../../shared/kernel/assert.ts";
 import { decideAcceptOffer } from "./accept-offer.ts";
 import { decideBlocking } from "./block.ts";
+import { decideCancelBooking, decideClearShow } from "./cancel-booking.ts";
 import type { ShowCommand } from "./command.ts";
 import { accept, answer, type Decision, DONE, type TurnContext } from "./decision.ts";
 import { decideExtendHold, decideReleaseHold } from "./hold-commands.ts";
-import { decideCancelBooking, decideConfirmBooking, decideSettlePayment } from "./payment.ts";
+import { decideConfirmBooking, decideSettlePayment } from "./payment.ts";
 import { decidePlaceHold } from "./place-hold.ts";
 import { findBooking, isDecision } from "./replay.ts";
 import type { ShowState } from "./state.ts";
@@ -36,6 +37,8 @@ export function decide(state: ShowState, command: ShowCommand, context: TurnCont
       return decideCancelBooking(state, command, context);
     case "UseTicket":
       return decideUseTicket(state, command, context);
+    case "ClearShow":
+      return decideClearShow(state);
     case "ReadBooking": {
       const booking = findBooking(state, command, context);
       return isDecision(booking) ? booking : answer(booking, false);

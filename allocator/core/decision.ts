@@ -10,6 +10,8 @@ import type { Booking } from "./state.ts";
 export interface Rules {
   readonly payTtlMs: number;
   readonly releaseOnDecline: boolean;
+  /** A booking can be cancelled strictly before so long before its show. */
+  readonly cancelUntilMs: number;
   /** Payments are authorised on the spot, in the turn that begins them. */
   readonly instantPayments: boolean;
 }

@@ -40,11 +40,13 @@ export interface HoldExtended {
   readonly requestHash: number;
 }
 
+/** `operation`: where its session asked for it; else `reason` says why. */
 export interface HoldReleased {
   readonly kind: "HoldReleased";
   readonly id: BookingId;
-  readonly operation: OperationId;
-  readonly requestHash: number;
+  readonly operation?: OperationId;
+  readonly requestHash?: number;
+  readonly reason?: string;
 }
 
 export interface HoldExpired {
@@ -90,10 +92,14 @@ export interface PaymentDeclined {
   readonly requestHash?: number;
 }
 
-/** The payment's deadline passed with its outcome unknown: seats freed, an authorisation, if any, to be cancelled. */
+/**
+ * The payment's deadline passed with its outcome unknown: seats freed, an authorisation, if any, to be cancelled.
+ * `reason`: where it was not its deadline.
+ */
 export interface PaymentAbandoned {
   readonly kind: "PaymentAbandoned";
   readonly id: BookingId;
+  readonly reason?: string;
 }
 
 export interface PaymentCaptured {
@@ -104,6 +110,12 @@ export interface PaymentCaptured {
 /** Nothing of an abandoned payment is left at the payment gateway. */
 export interface PaymentVoided {
   readonly kind: "PaymentVoided";
+  readonly id: BookingId;
+}
+
+/** What was captured for a cancelled booking was given back. */
+export interface PaymentRefunded {
+  readonly kind: "PaymentRefunded";
   readonly id: BookingId;
 }
 
@@ -219,6 +231,7 @@ export type ShowEvent =
   | PaymentAbandoned
   | PaymentCaptured
   | PaymentVoided
+  | PaymentRefunded
   | BookingCancelled
   | TicketUsed
   | SeatsBlocked

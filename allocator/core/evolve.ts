@@ -22,6 +22,8 @@ import {
   useOf,
 } from "./state.ts";
 
+const ENDS = { PaymentCaptured: "captured", PaymentVoided: "voided", PaymentRefunded: "refunded" } as const;
+
 /** `seq` and `at` are the log row's: every event of a turn shares them. */
 export function evolve(state: ShowState, event: ShowEvent, seq: number, at: number): void {
   if (seq < state.seq || at < state.lastAt) fail(`show ${state.showId}: event ${event.kind} goes back`);
@@ -40,8 +42,8 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
     case "HoldExtended":
       return extendHold(state, known(state, event.id), event);
     case "HoldReleased":
-      remember(state, event.operation, event.requestHash, event.id);
-      return finish(state, known(state, event.id), "released", undefined);
+      if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, event.id);
+      return finish(state, known(state, event.id), "released", event.reason);
     case "HoldExpired":
       return finish(state, known(state, event.id), "expired", undefined);
     case "PaymentBegun":
@@ -52,11 +54,11 @@ export function evolve(state: ShowState, event: ShowEvent, seq: number, at: numb
       if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, event.id);
       return decline(state, known(state, event.id), event.reason, event.released);
     case "PaymentAbandoned":
-      return abandon(state, known(state, event.id));
+      return abandon(state, known(state, event.id), event.reason ?? "payment_unknown");
     case "PaymentCaptured":
-      return setPayment(known(state, event.id), { state: "captured" });
     case "PaymentVoided":
-      return setPayment(known(state, event.id), { state: "voided" });
+    case "PaymentRefunded":
+      return setPayment(known(state, event.id), { state: ENDS[event.kind] });
     case "BookingCancelled":
       if (event.operation !== undefined) remember(state, event.operation, event.requestHash ?? 0, event.id);
       return cancel(state, known(state, event.id), event.reason);
@@ -208,9 +210,9 @@ function decline(state: ShowState, booking: Booking, reason: string, released: b
   setPayment(booking, { state: "declined", reason });
 }
 
-function abandon(state: ShowState, booking: Booking): void {
+function abandon(state: ShowState, booking: Booking, reason: string): void {
   if (booking.status !== "paying") fail(`payment abandoned for ${booking.id}, ${booking.status}`);
-  finish(state, booking, "released", "payment_unknown");
+  finish(state, booking, "released", reason);
   setPayment(booking, { state: "voiding" });
 }
 

@@ -10,7 +10,7 @@ import { assertNever } from "../../shared/kernel/assert.ts";
 import type { BookingId } from "../../shared/kernel/ids.ts";
 import type { ConfirmBooking } from "../../shared/protocol/command.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
-import type { CancelBooking, SettlePayment } from "./command.ts";
+import type { SettlePayment } from "./command.ts";
 import { accept, answer, type Decision, DONE, fetch, refuse, type TurnContext } from "./decision.ts";
 import type { PaymentDeclined } from "./event.ts";
 import { findBooking, isDecision, priorOf, REUSED } from "./replay.ts";
@@ -102,6 +102,10 @@ export function decideSettlePayment(state: ShowState, command: SettlePayment, co
       return payment === "voiding" || payment === "refunding"
         ? accept({ kind: "PaymentVoided", id }, id)
         : answer(booking, false);
+    case "refunded":
+      return payment === "voiding" || payment === "refunding"
+        ? accept({ kind: "PaymentRefunded", id }, id)
+        : answer(booking, false);
     default:
       return assertNever(outcome);
   }
@@ -123,23 +127,5 @@ function mayStillBook(state: ShowState, booking: Booking): boolean {
     !state.sessionSeats.has(booking.session) &&
     (state.line === undefined || state.line.waitingCount === 0) &&
     booking.seats.every((seat) => state.seats[seat] === SEAT_FREE)
-  );
-}
-
-export function decideCancelBooking(state: ShowState, command: CancelBooking, context: TurnContext): Decision {
-  const booking = findBooking(state, command, context);
-  if (isDecision(booking)) return booking;
-  const prior = priorOf(state, command.operation, context);
-  if (prior === "unknown") return fetch({ booking: booking.id, operation: command.operation.id });
-  if (prior === "reused") return REUSED;
-  if (prior === "same" || booking.status === "cancelled") return answer(booking, true);
-  if (booking.status === "paying") return refuse({ code: "payment_in_progress" });
-  if (booking.status !== "booked") return refuse({ code: "hold_expired", status: booking.status });
-  // Who has been let in cannot give the seat back.
-  if (booking.used !== undefined) return refuse({ code: "ticket_used", uses: booking.used });
-  const { id: operation, requestHash } = command.operation;
-  return accept(
-    { kind: "BookingCancelled", id: booking.id, reason: "cancelled_by_holder", operation, requestHash },
-    booking.id,
   );
 }

@@ -29,6 +29,7 @@ import {
   SEAT_BLOCKED,
   SEAT_FREE,
   SEAT_HELD,
+  SEAT_SOLD,
   type TicketUse,
 } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
@@ -40,9 +41,18 @@ import { countIn } from "./seat-classes.ts";
 
 /**
  * `begun`: the gateway is being asked · `authorised`: booked, to be captured · `captured`: the money is ours ·
- * `declined` · `voiding`: released, an authorisation may exist and must go · `voided` · `refunding`: to be given back.
+ * `declined` · `voiding`: released, an authorisation may exist and must go · `voided` · `refunding`: to be given back ·
+ * `refunded`: what was captured was given back.
  */
-export type PaymentState = "begun" | "authorised" | "captured" | "declined" | "voiding" | "voided" | "refunding";
+export type PaymentState =
+  | "begun"
+  | "authorised"
+  | "captured"
+  | "declined"
+  | "voiding"
+  | "voided"
+  | "refunding"
+  | "refunded";
 
 export interface Payment {
   readonly attempt: number;
@@ -254,6 +264,10 @@ export function viewOf(state: ShowState, booking: Booking): BookingView {
 /** From this moment nothing is sold and the line closes; a cancelled show's is past. */
 export const closesAt = ({ terms }: ShowState): number =>
   terms.cancelled ? Number.NEGATIVE_INFINITY : terms.salesCutoffAt;
+
+/** A cancelled show with bookings that are not cancelled yet: somebody has to go on without being asked. */
+export const isToBeCleared = ({ terms, seats, deadlines }: ShowState): boolean =>
+  terms.cancelled && (deadlines.size > 0 || seats.includes(SEAT_SOLD));
 
 /** The free seats that waiters claim. */
 export const queuedSeats = ({ line, free }: ShowState): number =>

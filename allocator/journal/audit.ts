@@ -12,7 +12,7 @@ import type { ShowEvent } from "../core/event.ts";
 import { evolve } from "../core/evolve.ts";
 import { compileHall, type Hall } from "../core/hall.ts";
 import { violations } from "../core/invariants.ts";
-import { type Booking, isLive, isUnfinished, newShow, type ShowState } from "../core/state.ts";
+import { type Booking, isLive, isToBeCleared, isUnfinished, newShow, type ShowState } from "../core/state.ts";
 import {
   BOOKING_COLUMNS,
   type BookingRow,
@@ -235,6 +235,7 @@ function compareLease(state: ShowState, lease: LeaseRow): string[] {
   if (state.lastAt !== lease.last_at) problems.push(`last turn at ${lease.last_at}, by the log ${state.lastAt}`);
   const isActive =
     (state.line?.activeCount ?? 0) > 0 ||
+    isToBeCleared(state) ||
     [...state.bookings.values()].some((booking) => isLive(booking) || isUnfinished(booking.payment));
   if (isActive && !lease.active) problems.push("something in it ends by itself, and no takeover would load it");
   if (!same(state.terms, lease.terms)) problems.push("terms are not those of the log");

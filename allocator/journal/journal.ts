@@ -107,10 +107,18 @@ export interface ColdQuery {
   readonly operation: OperationId | undefined;
 }
 
+export interface BookedQuery {
+  readonly showId: ShowId;
+  readonly limit: number;
+}
+
 /** Every method rejects with the store's error when it cannot be asked, except `commit`, which answers `unknown`. */
 export interface Journal {
   claim(showIds: readonly ShowId[]): Promise<Map<ShowId, ClaimOutcome>>;
-  /** Shows in which something is to be done without anybody asking, at most `limit`. */
+  /**
+   * Shows in which something is to be done without anybody asking, at most `limit`: also those that the catalogue has
+   * cancelled and whose owner was never told.
+   */
   activeShows(limit: number): Promise<ShowId[]>;
   layout(layoutId: string): Promise<Layout>;
   /** Outcomes in the order of the entries. Never rejects. */
@@ -119,6 +127,8 @@ export interface Journal {
   fence(leases: readonly Lease[]): Promise<Set<ShowId>>;
   /** In the order of the queries. */
   cold(queries: readonly ColdQuery[]): Promise<ColdRows[]>;
+  /** Of each show some of its `booked` bookings, `limit` at most; in the order of the queries. */
+  booked(queries: readonly BookedQuery[]): Promise<Booking[][]>;
   terms(showId: ShowId): Promise<ShowTerms>;
   log(showId: ShowId, after: number, limit: number): Promise<LogEntry[]>;
   /** Says that the store is alive, and records the outage when it was not for longer than 2 s. Answers the last one. */

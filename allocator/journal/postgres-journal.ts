@@ -14,6 +14,7 @@ import type { Booking, OperationRecord } from "../core/state.ts";
 import { type ClaimOptions, claimShows } from "./claim.ts";
 import { commitStatement, commitValues, type LineWrites, lineWritesOf } from "./commit-statement.ts";
 import {
+  type BookedQuery,
   type ClaimOutcome,
   type ColdQuery,
   type ColdRows,
@@ -73,11 +74,16 @@ export class PostgresJournal implements Journal {
   }
 
   async activeShows(limit: number): Promise<ShowId[]> {
-    const { rows } = await this.#options.cell.query<{ show_id: ShowId }>(
-      "SELECT show_id FROM show_lease WHERE active LIMIT $1",
-      [limit],
+    const { cell, catalogue } = this.#options;
+    const { rows } = await cell.query<{ show_id: ShowId }>("SELECT show_id FROM show_lease WHERE active LIMIT $1", [
+      limit,
+    ]);
+    const cancelled = await catalogue.query<{ show_id: ShowId }>("SELECT show_id FROM show WHERE cancelled");
+    const untold = await cell.query<{ show_id: ShowId }>(
+      "SELECT show_id FROM show_lease WHERE show_id = ANY($1) AND NOT active AND NOT (terms->>'cancelled')::boolean",
+      [cancelled.rows.map((row) => row.show_id)],
     );
-    return rows.map((row) => row.show_id);
+    return [...rows, ...untold.rows].slice(0, limit).map((row) => row.show_id);
   }
 
   async layout(layoutId: string): Promise<Layout> {
@@ -159,6 +165,17 @@ export class PostgresJournal implements Journal {
         operationWaiter: waiters.get(key),
       };
     });
+  }
+
+  async booked(queries: readonly BookedQuery[]): Promise<Booking[][]> {
+    const { rows } = await this.#options.cell.query<BookingRow>({
+      name: "booked",
+      text: `SELECT b.* FROM unnest($1::text[], $2::integer[]) AS q(show_id, most) CROSS JOIN LATERAL (
+               SELECT ${BOOKING_COLUMNS} FROM booking s WHERE s.show_id = q.show_id AND s.status = 'booked'
+               ORDER BY s.id LIMIT q.most) AS b`,
+      values: [queries.map((query) => query.showId), queries.map((query) => query.limit)],
+    });
+    return queries.map(({ showId }) => rows.filter((row) => row.show_id === showId).map(bookingFrom));
   }
 
   async #bookings(keys: readonly RowKey[]): Promise<Map<string, Booking>> {

@@ -37,10 +37,15 @@ export type AuthoriseOutcome =
 export type CaptureOutcome = "captured" | "failed" | "unknown";
 export type CancelOutcome = "cancelled" | "already_captured" | "failed" | "unknown";
 
+/** `failed` is final. What was refunded before, by whomever, counts as refunded. */
+export type RefundOutcome = "refunded" | "failed" | "unknown";
+
 export interface PaymentGateway {
   authorise(request: AuthoriseRequest): Promise<AuthoriseOutcome>;
   capture(reference: string, idempotencyKey: string): Promise<CaptureOutcome>;
   cancel(reference: string, idempotencyKey: string): Promise<CancelOutcome>;
+  /** Gives back all that was captured and not given back yet. */
+  refund(reference: string, idempotencyKey: string): Promise<RefundOutcome>;
   /** Whether a payment that begins now would be sent. */
   available(): boolean;
   /** When not available: how long until it is worth trying again. */

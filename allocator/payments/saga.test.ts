@@ -8,7 +8,7 @@ import { newOperation, newSession } from "../../test/harness/allocator.ts";
 import { FakeTime, settled } from "../../waitlist/poll/fake-time.ts";
 import type { SettlePayment } from "../core/command.ts";
 import type { Booking, Payment, PaymentState } from "../core/state.ts";
-import type { AuthoriseOutcome, CancelOutcome, CaptureOutcome, PaymentGateway } from "./port.ts";
+import type { AuthoriseOutcome, CancelOutcome, CaptureOutcome, PaymentGateway, RefundOutcome } from "./port.ts";
 import { PaymentSaga } from "./saga.ts";
 
 const SHOW = "show-1" as ShowId;
@@ -38,6 +38,7 @@ class Till {
   authorisation: () => AuthoriseOutcome | Promise<AuthoriseOutcome> = () => ({ kind: "authorised", reference: "pi_1" });
   captureOutcome: CaptureOutcome = "captured";
   cancelOutcome: CancelOutcome = "cancelled";
+  refundOutcome: RefundOutcome = "refunded";
   /** What the show does with what it is told; false: it cannot be asked now. */
   record: (command: SettlePayment) => boolean | Promise<boolean> = () => true;
   isClosed = false;
@@ -57,6 +58,10 @@ class Till {
       cancel: async (reference, key) => {
         this.calls.push(`cancel ${reference} ${key.slice(-8)}`);
         return this.cancelOutcome;
+      },
+      refund: async (reference, key) => {
+        this.calls.push(`refund ${reference} ${key.slice(-8)}`);
+        return this.refundOutcome;
       },
       available: () => true,
       retryAfterMs: () => 0,
@@ -205,6 +210,28 @@ t.test("a success that comes after its release is cancelled", async (t) => {
   await till.rest();
   t.same(till.calls, ["authorise 1:1", "cancel pi_1 1:cancel"]);
   t.same(till.told, ["authorised", "voided"]);
+});
+
+t.test("what was captured is refunded, and for as long as it takes, by the identical requests", async (t) => {
+  const till = new Till();
+  till.cancelOutcome = "already_captured";
+  till.refundOutcome = "unknown";
+  till.saga.onUnfinished([paying("refunding", { reference: "pi_7" })]);
+  await till.pass(60_000);
+  t.same(till.told, []);
+  t.ok(till.calls.length >= 12, `${till.calls.length} calls in a minute`);
+  till.refundOutcome = "refunded";
+  await till.pass(60_000);
+  t.same(till.told, ["refunded"]);
+  t.same([...new Set(till.calls)], ["cancel pi_7 1:cancel", "refund pi_7 1:refund"]);
+});
+
+t.test("one that was only authorised is cancelled, and nothing is refunded", async (t) => {
+  const till = new Till();
+  till.saga.onUnfinished([paying("refunding", { reference: "pi_8" })]);
+  await till.pass(1_000);
+  t.same(till.told, ["voided"]);
+  t.same(till.calls, ["cancel pi_8 1:cancel"]);
 });
 
 t.test("or booked, when nobody is in the way: then it is captured and not cancelled", async (t) => {

@@ -1,4 +1,4 @@
-// Drives every payment to its end: authorise → record booked → capture, or void what must not stay. Each step is
+// Drives every payment to its end: authorise → record booked → capture, or void or refund what must not. Each step is
 // recorded by a turn before the next is taken, so whoever owns the show can go on from the booking's row alone.
 // A1: one drive a booking at a time; it looks at the booking's recorded state, does that state's one step, tells the
 //     show, and ends. The show's commit starts the next drive.
@@ -219,17 +219,27 @@ export class PaymentSaga {
         return captured === "captured" ? { kind: "captured" } : captured === "failed" ? "failed" : undefined;
       }
       case "voiding":
-      case "refunding": {
-        if (payment.reference === undefined) return this.#authorise(drive, payment);
-        const cancelled = await this.#options.gateway.cancel(payment.reference, `${key}:cancel`);
-        if (cancelled === "cancelled") return { kind: "voided" };
-        return cancelled === "unknown" ? undefined : "failed";
-      }
+      case "refunding":
+        return payment.reference === undefined
+          ? this.#authorise(drive, payment)
+          : this.#giveBack(payment.reference, key);
       case "captured":
       case "declined":
       case "voided":
+      case "refunded":
         return undefined;
     }
+  }
+
+  /** Cancels, and refunds what turns out to be captured: nobody need know whether a capture came through. */
+  async #giveBack(reference: string, key: string): Promise<Outcome | "failed" | undefined> {
+    const { gateway } = this.#options;
+    const cancelled = await gateway.cancel(reference, `${key}:cancel`);
+    if (cancelled === "cancelled") return { kind: "voided" };
+    if (cancelled !== "already_captured") return cancelled === "failed" ? "failed" : undefined;
+    const refunded = await gateway.refund(reference, `${key}:refund`);
+    if (refunded === "refunded") return { kind: "refunded" };
+    return refunded === "failed" ? "failed" : undefined;
   }
 
   async #authorise(drive: Drive, payment: Payment): Promise<Outcome | undefined> {
@@ -255,7 +265,7 @@ export class PaymentSaga {
     if (failures === FINAL_FAILURES_MAX) {
       this.#options.log.error(
         { booking_id: id, reference: payment?.reference },
-        "a payment cannot be voided: look at it by hand",
+        "a payment cannot be voided or refunded: look at it by hand",
       );
     }
     return undefined;

@@ -90,6 +90,23 @@ t.test("a payment is authorised, then captured, each once", async (t) => {
   t.match(await intentsOf(simulator), [{ id: reference, status: "succeeded" }]);
 });
 
+t.test("what was captured is refunded once, however often it is asked; what was not cannot be", async (t) => {
+  const simulator = await simulatorFor(t);
+  const gateway = gatewayFor(t, simulator.url);
+  const reference = referenceOf(await gateway.authorise(order("pm_card_visa")));
+  t.equal(await gateway.refund(reference, "early"), "failed");
+  t.equal(await gateway.capture(reference, "capture-1"), "captured");
+  t.equal(await gateway.cancel(reference, "cancel-1"), "already_captured");
+  t.equal(await gateway.refund(reference, "refund-1"), "refunded");
+  t.equal(await gateway.refund(reference, "refund-1"), "refunded", "the same request");
+  t.equal(await gateway.refund(reference, "refund-2"), "refunded", "another: it is given back already");
+  t.match(await intentsOf(simulator), [{ amount_received: 1_250, amount_refunded: 1_250 }]);
+  t.equal(await gateway.refund("pi_of_nobody", "refund-3"), "failed");
+  t.equal(await gateway.refund("free", "refund-4"), "refunded");
+  await simulator.close();
+  t.equal(await gateway.refund(reference, "refund-1"), "unknown");
+});
+
 t.test("an authorisation is cancelled once and then stays so", async (t) => {
   const simulator = await simulatorFor(t);
   const gateway = gatewayFor(t, simulator.url);

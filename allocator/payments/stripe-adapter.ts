@@ -18,6 +18,7 @@ import {
   FREE_REFERENCE,
   type PaymentGateway,
   paymentKey,
+  type RefundOutcome,
 } from "./port.ts";
 import { BoundedHttpClient } from "./stripe-adapter-http.ts";
 
@@ -58,7 +59,7 @@ export interface StripeGatewayOptions {
 /** A refusal by the provider: it answered, and this is what it said. */
 type Refused = { readonly kind: "refused"; readonly code: string; readonly intentStatus: string | undefined };
 type Answer =
-  | { readonly kind: "intent"; readonly id: string; readonly status: Stripe.PaymentIntent.Status }
+  | { readonly kind: "made"; readonly id: string; readonly status: string }
   | Refused
   /** It is busy with the very same request. */
   | { readonly kind: "under_way" };
@@ -102,9 +103,15 @@ class Line {
   }
 }
 
+/** A payment intent, or a refund. */
+interface Made {
+  readonly id: string;
+  readonly status: string | null;
+}
+
 interface Call {
   readonly key: string;
-  readonly send: (stripe: Stripe) => Promise<Stripe.PaymentIntent>;
+  readonly send: (stripe: Stripe) => Promise<Made>;
 }
 
 export class StripeGateway implements PaymentGateway {
@@ -132,7 +139,7 @@ export class StripeGateway implements PaymentGateway {
     if (request.amount === 0) return { kind: "authorised", reference: FREE_REFERENCE };
     if (!PAYMENT_TOKEN.test(request.paymentToken)) return { kind: "declined", reason: "invalid_payment_method" };
     const key = paymentKey(request.bookingId, request.attempt);
-    const send = (stripe: Stripe): Promise<Stripe.PaymentIntent> =>
+    const send = (stripe: Stripe): Promise<Made> =>
       stripe.paymentIntents.create(
         {
           amount: request.amount,
@@ -150,7 +157,7 @@ export class StripeGateway implements PaymentGateway {
       );
     const result = await (request.purpose === "begin" ? this.#begin({ key, send }) : this.#settle({ key, send }));
     switch (result.kind) {
-      case "intent":
+      case "made":
         return authorisationOf(result.id, result.status);
       case "refused":
         return { kind: "declined", reason: result.code };
@@ -184,6 +191,18 @@ export class StripeGateway implements PaymentGateway {
     if (status === "canceled") return "cancelled";
     if (status === "succeeded") return "already_captured";
     return result.kind === "refused" ? "failed" : "unknown";
+  }
+
+  async refund(reference: string, idempotencyKey: string): Promise<RefundOutcome> {
+    if (reference === FREE_REFERENCE) return "refunded";
+    const result = await this.#settle({
+      key: idempotencyKey,
+      send: (stripe) =>
+        stripe.refunds.create({ payment_intent: reference }, { idempotencyKey, timeout: this.#settleTimeoutMs }),
+    });
+    if (result.kind === "refused") return result.code === "charge_already_refunded" ? "refunded" : "failed";
+    if (result.kind !== "made") return "unknown";
+    return result.status === "failed" || result.status === "canceled" ? "failed" : "refunded";
   }
 
   available(): boolean {
@@ -242,10 +261,10 @@ export class StripeGateway implements PaymentGateway {
 }
 
 /** Throws a ProviderFailure where the provider gave no verdict. */
-async function answerOf(call: () => Promise<Stripe.PaymentIntent>): Promise<Answer> {
+async function answerOf(call: () => Promise<Made>): Promise<Answer> {
   try {
     const { id, status } = await withoutStackTraces(call);
-    return { kind: "intent", id, status };
+    return { kind: "made", id, status: status ?? "" };
   } catch (error) {
     if (!(error instanceof Stripe.errors.StripeError)) throw new ProviderFailure(error);
     switch (error.statusCode) {
@@ -280,7 +299,7 @@ function withoutStackTraces<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
-function authorisationOf(reference: string, status: Stripe.PaymentIntent.Status): AuthoriseOutcome {
+function authorisationOf(reference: string, status: string): AuthoriseOutcome {
   switch (status) {
     case "requires_capture":
     case "succeeded":
@@ -294,6 +313,6 @@ function authorisationOf(reference: string, status: Stripe.PaymentIntent.Status)
 
 /** The intent's state, from an answer or from a refusal that names it. */
 function statusOf(result: Result): string | undefined {
-  if (result.kind === "intent") return result.status;
+  if (result.kind === "made") return result.status;
   return result.kind === "refused" ? result.intentStatus : undefined;
 }

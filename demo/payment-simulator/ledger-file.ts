@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { setImmediate as endOfTick } from "node:timers/promises";
 import { fileFault, StartFault, systemCodeOf } from "../../shared/platform/start-fault.ts";
 
@@ -104,7 +104,10 @@ export class LedgerFile {
   }
 }
 
-async function replay(
+export const ledgerPathOf = (dataDir: string): string => join(dataDir, "ledger.jsonl");
+
+/** Every whole record, in order. Reads only; a file that is not there has none. */
+export async function replay(
   path: string,
   apply: (record: unknown) => void,
 ): Promise<{ name: string | undefined; bytes: number }> {

@@ -6,7 +6,6 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { parse as parseForm } from "node:querystring";
 import { type FolderLock, lockFolder } from "../../shared/platform/embedded-postgres/folder-lock.ts";
 import { makeFolder } from "../../shared/platform/folder.ts";
@@ -15,7 +14,7 @@ import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
 import { wallClockMs } from "../../shared/platform/wall-clock.ts";
 import { Book, type LedgerRecord } from "./book.ts";
 import { HeldRequests } from "./held-requests.ts";
-import { LedgerFile } from "./ledger-file.ts";
+import { LedgerFile, ledgerPathOf } from "./ledger-file.ts";
 import { writeLedger } from "./ledger-route.ts";
 import { type ApiAnswer, PaymentApi } from "./payment-api.ts";
 import { errorReply, invalid, type Reply } from "./stripe-json.ts";
@@ -55,7 +54,7 @@ export async function startPaymentSimulator(options: PaymentSimulatorOptions): P
   let file: LedgerFile | undefined;
   try {
     const book = new Book();
-    file = await LedgerFile.open(join(options.dataDir, "ledger.jsonl"), (record) => book.apply(record as LedgerRecord));
+    file = await LedgerFile.open(ledgerPathOf(options.dataDir), (record) => book.apply(record as LedgerRecord));
     const service = new Service(book, file, options);
     const url = await service.listen(options.port);
     const close = async () => {

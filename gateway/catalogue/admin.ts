@@ -12,7 +12,7 @@ import type { Operation } from "../../shared/protocol/command.ts";
 import type { CatalogueShow, CatalogueShowPatch } from "./document.ts";
 import { type Imported, type ImportRefused, importCatalogue } from "./import.ts";
 import type { CatalogueReader } from "./reader.ts";
-import { createShow, patchShow, type ShowWritten } from "./shows.ts";
+import { cancelShow, createShow, patchShow, type ShowWritten } from "./shows.ts";
 
 export interface CatalogueAdminOptions {
   readonly pool: Pool;
@@ -63,6 +63,13 @@ export class CatalogueAdmin {
 
   async patchShow(showId: ShowId, patch: CatalogueShowPatch, operation: Operation): Promise<ShowOutcome> {
     return this.#finish(await patchShow(this.#options.pool, showId, patch, operation));
+  }
+
+  /** Its owner is told each time it is asked for, done before or not: a show must not go on unaware of its end. */
+  async cancelShow(showId: ShowId, operation: Operation): Promise<ShowOutcome> {
+    const written = await cancelShow(this.#options.pool, showId, operation);
+    const isCancelled = written.kind === "written" || written.kind === "replayed";
+    return { ...written, behind: isCancelled ? await this.#follow([showId]) : [] };
   }
 
   async #finish(written: ShowWritten): Promise<ShowOutcome> {

@@ -41,6 +41,24 @@ export function patchShow(
   return inTransaction(pool, (client) => change(client, { showId, patch, operation }), isWritten);
 }
 
+/** Its sales and its line close, whoever holds it releases its holds and cancels its bookings. There is no way back. */
+export function cancelShow(pool: Pool, showId: ShowId, operation: Operation): Promise<ShowWritten> {
+  return inTransaction(pool, (client) => cancel(client, showId, operation), isWritten);
+}
+
+async function cancel(client: PoolClient, showId: ShowId, operation: Operation): Promise<ShowWritten> {
+  await lockCatalogue(client);
+  const { rows } = await client.query<{ cancelled: boolean }>(
+    "SELECT cancelled FROM show WHERE show_id = $1 FOR NO KEY UPDATE",
+    [showId],
+  );
+  if (rows[0] === undefined) return { kind: "not_found" };
+  const prior = await claimKey(client, operation, showId);
+  if (prior !== undefined) return prior;
+  await client.query("UPDATE show SET cancelled = true WHERE show_id = $1 AND NOT cancelled", [showId]);
+  return { kind: "written", showId, termsChanged: !rows[0].cancelled };
+}
+
 async function create(client: PoolClient, show: CatalogueShow, operation: Operation): Promise<ShowWritten> {
   await lockCatalogue(client);
   const showId = (show.show_id ?? readableId(randomBytes(READABLE_ID_BYTES))) as ShowId;

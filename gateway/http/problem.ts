@@ -77,6 +77,7 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   payment_in_progress: retryableRow(409, "A payment is in progress"),
   payment_declined: row(402, "The payment was declined"),
   already_booked: row(409, "Already booked"),
+  cancellation_closed: row(409, "Too late to cancel"),
   ticket_used: row(409, "A ticket was used"),
   ticket_cancelled: row(410, "The booking is cancelled"),
   already_waiting: row(409, "Already in this line"),

@@ -73,6 +73,8 @@ export function refusalProblem(refusal: Refusal, asked: Asked): Problem {
     case "payment_in_progress":
     case "payment_declined":
     case "already_booked":
+    case "not_booked":
+    case "cancellation_closed":
       return bookingProblem(refusal);
     case "ticket_used":
     case "ticket_cancelled":
@@ -116,7 +118,13 @@ function seatsProblem(refusal: Of<"seats_taken" | "single_gap" | "no_contiguous_
 }
 
 type BookingRefusal = Of<
-  "already_extended" | "hold_expired" | "payment_in_progress" | "payment_declined" | "already_booked"
+  | "already_extended"
+  | "hold_expired"
+  | "payment_in_progress"
+  | "payment_declined"
+  | "already_booked"
+  | "not_booked"
+  | "cancellation_closed"
 >;
 
 function bookingProblem(refusal: BookingRefusal): Problem {
@@ -140,6 +148,17 @@ function bookingProblem(refusal: BookingRefusal): Problem {
       };
     case "already_booked":
       return { code, detail: "This booking is paid; read it instead." };
+    case "not_booked":
+      return {
+        code,
+        detail: "These seats are held and not paid for: give them back with DELETE /v1/bookings/lock/{lock_id}.",
+      };
+    case "cancellation_closed":
+      return {
+        code,
+        more: { cancellable_until: rfc3339(refusal.until) },
+        detail: `Bookings of this show could be cancelled until ${rfc3339(refusal.until)}; ask the cinema.`,
+      };
     default:
       return assertNever(refusal);
   }

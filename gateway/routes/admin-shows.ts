@@ -1,6 +1,6 @@
 // Putting one show on sale, and changing what it is sold on.
 
-import type { z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import type { CatalogueAdmin, ShowOutcome } from "../catalogue/admin.ts";
 import { type CatalogueShow, type CatalogueShowPatch, Show, ShowPatch } from "../catalogue/document.ts";
@@ -26,6 +26,7 @@ const BEHIND = "Present when the show's owner could not be told yet: until it re
 export const adminShowsEndpoints = (dependencies: AdminShowsDependencies): Endpoint[] => [
   createEndpoint(dependencies),
   patchEndpoint(dependencies),
+  cancelEndpoint(dependencies),
 ];
 
 const createEndpoint = ({ admin, shows, operations }: AdminShowsDependencies): Endpoint =>
@@ -65,6 +66,37 @@ const patchEndpoint = ({ admin, shows, operations }: AdminShowsDependencies): En
       return showResult(await admin.patchShow(params.show_id, body, operation), shows, 200);
     },
   });
+
+const cancelEndpoint = ({ admin, shows, operations }: AdminShowsDependencies): Endpoint =>
+  endpoint({
+    method: "post",
+    path: "/v1/admin/shows/{show_id}/cancel",
+    tag: "admin",
+    summary: "Cancel a show",
+    description:
+      "Its sales and its line close, its holds are released, its bookings cancelled (`show_cancelled`) and what was paid " +
+      "is given back: a bounded number at a time, also across restarts. The audit trail says how far that is. There is " +
+      "no way back.",
+    access: "admin",
+    idempotent: true,
+    params: SHOW_PARAMS,
+    body: { schema: z.strictObject({}), optional: true },
+    answers: { 200: { description: "The show, `cancelled`", schema: SHOW } },
+    problems: ["idempotency_key_reused", "store_unavailable", "outcome_pending"],
+    handle: async ({ session, key, params }) => {
+      const operation = operations.of(session.id, params.show_id, key, ["cancel_show"]);
+      const outcome = await admin.cancelShow(params.show_id, operation);
+      return outcome.behind.length > 0 ? NOT_TOLD : showResult(outcome, shows, 200);
+    },
+  });
+
+/** Its owner may be selling it still: whoever cancels it has to ask again. */
+const NOT_TOLD: Problem = {
+  code: "outcome_pending",
+  detail:
+    "The show is cancelled in the catalogue, its owner could not be told: ask again with the same idempotency key.",
+  retryAfterS: 1,
+};
 
 const EXISTS: Problem = {
   code: "conflict",

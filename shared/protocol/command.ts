@@ -55,6 +55,14 @@ export interface ConfirmBooking {
   readonly contactEmail: string | undefined;
 }
 
+/** Give a booked booking up, until the cutoff before its show: its seats are freed, its money is given back. */
+export interface CancelBooking {
+  readonly kind: "CancelBooking";
+  readonly session: SessionId;
+  readonly operation: Operation;
+  readonly bookingId: BookingId;
+}
+
 export interface ReadBooking {
   readonly kind: "ReadBooking";
   readonly session: SessionId;
@@ -159,6 +167,7 @@ export type Command =
   | ExtendHold
   | ReleaseHold
   | ConfirmBooking
+  | CancelBooking
   | ReadBooking
   | UseTicket
   | JoinWaitlist

@@ -143,6 +143,10 @@ export type Refusal =
   | { readonly code: "payment_in_progress" }
   | { readonly code: "payment_declined"; readonly reason: string | undefined }
   | { readonly code: "already_booked" }
+  /** Only what is paid for can be cancelled; this is still held: release it. */
+  | { readonly code: "not_booked" }
+  /** Bookings of this show could be cancelled strictly before `until`. */
+  | { readonly code: "cancellation_closed"; readonly until: number }
   /** Of the ticket asked about, or of the booking that was to be cancelled. */
   | { readonly code: "ticket_used"; readonly uses: readonly TicketUse[] }
   | { readonly code: "ticket_cancelled" }

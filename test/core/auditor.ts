@@ -20,35 +20,9 @@ import {
 import type { Operation } from "../../shared/protocol/command.ts";
 import type { BookingStatus } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
+import type { Account, Effect } from "./account.ts";
 import { isOfLine, LineAuditor, type Moment, misinformation } from "./line-auditor.ts";
 import { LineOracle } from "./line-oracle.ts";
-
-export interface Account {
-  readonly id: BookingId;
-  readonly session: SessionId;
-  readonly seats: readonly number[];
-  readonly createdAt: number;
-  readonly ttlMs: number;
-  readonly graceMs: number;
-  readonly requestHash: number;
-  readonly total: number;
-  status: BookingStatus;
-  /** Of the hold: when the server ends it. */
-  holdEndsAt: number;
-  payEndsAt: number;
-  extended: boolean;
-  attempts: number;
-  payment: "none" | "begun" | "authorised" | "captured" | "declined" | "voiding" | "voided" | "refunding";
-  hasReference: boolean;
-  /** Seats whose tickets were used. */
-  readonly used: Set<number>;
-}
-
-export interface Effect {
-  readonly requestHash: number;
-  readonly of: ShowEvent["kind"];
-  readonly subject: BookingId | WaiterId | undefined;
-}
 
 /** Whose a seat is. */
 type Owner = BookingId | WaiterId | "blocked" | undefined;
@@ -96,6 +70,11 @@ export class Auditor {
     if (owner === "blocked") return 3;
     // A waiter's are offered to it.
     return this.accounts.get(owner as BookingId)?.status === "booked" ? 2 : 1;
+  }
+
+  /** What a cancelled show has still to end. */
+  toClear(): Account[] {
+    return [...this.accounts.values()].filter((account) => this.isLive(account) || account.status === "booked");
   }
 
   seatsWhere(test: (seat: number) => boolean): number[] {
@@ -284,7 +263,14 @@ export class Auditor {
       }
       case "HoldReleased":
         from("held");
-        this.effect(event.operation, { requestHash: event.requestHash, of: event.kind, subject: id });
+        if (event.operation !== undefined) {
+          this.effect(event.operation, { requestHash: event.requestHash ?? Number.NaN, of: event.kind, subject: id });
+        } else if (!this.terms.cancelled) this.complain(`${id} released for no reason`);
+        return this.#end(account, "released");
+      case "PaymentAbandoned":
+        from("paying");
+        if (!this.terms.cancelled) this.complain(`${id} abandoned before its deadline`);
+        account.payment = "voiding";
         return this.#end(account, "released");
       case "PaymentBegun":
         from("held");
@@ -326,6 +312,11 @@ export class Auditor {
         if (account.payment !== "voiding" && account.payment !== "refunding")
           this.complain(`${id} voided when ${account.payment}`);
         account.payment = "voided";
+        return;
+      case "PaymentRefunded":
+        if (account.payment !== "voiding" && account.payment !== "refunding")
+          this.complain(`${id} refunded when ${account.payment}`);
+        account.payment = "refunded";
         return;
       case "TicketUsed":
         from("booked");

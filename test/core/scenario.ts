@@ -84,6 +84,8 @@ export class Scenario {
     this.#rules = {
       payTtlMs: dice.pick([120_000, 120_000, 10_000]),
       releaseOnDecline: dice.below(2) === 0,
+      // Of one in four nothing can be cancelled after the first hour.
+      cancelUntilMs: dice.pick([3_600_000, 3_600_000, 0, 86_400_000]),
       instantPayments: dice.below(4) === 3,
     };
     // Few keys, so that one is used for this and for that; or many, so that something happens for longer.
@@ -224,6 +226,7 @@ export class Scenario {
       return { ...request, operation: this.#operation(dice, "admin", request) };
     }
     const isClosed = this.#now >= closingOf(this.#rig.state.terms);
+    if (this.#rig.state.terms.cancelled && dice.once(4)) return { kind: "ClearShow" };
     if (kind === 28 || (isClosed && dice.once(6))) return this.#changeTerms(dice, isClosed);
     if (kind === 29) {
       return {
@@ -333,6 +336,7 @@ export class Scenario {
       { kind: "captured" },
       { kind: "captured" },
       { kind: "voided" },
+      { kind: "refunded" },
       { kind: "capture_failed" },
     ]);
     const attempt = (account?.attempts ?? 1) - (dice.below(8) === 7 ? 1 : 0);

@@ -31,7 +31,12 @@ export const TTL = 300_000;
 export const GRACE = 5_000;
 export const PAY_TTL = 120_000;
 
-export const RULES: Rules = { payTtlMs: PAY_TTL, releaseOnDecline: true, instantPayments: false };
+export const RULES: Rules = {
+  payTtlMs: PAY_TTL,
+  releaseOnDecline: true,
+  cancelUntilMs: 3_600_000,
+  instantPayments: false,
+};
 
 export const TERMS: ShowTerms = {
   prices: [1_000, 2_000, 3_000],

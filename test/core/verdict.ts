@@ -5,7 +5,8 @@ import type { SettlePayment, ShowCommand } from "../../allocator/core/command.ts
 import type { Rules } from "../../allocator/core/decision.ts";
 import type { BookingId, SessionId } from "../../shared/kernel/ids.ts";
 import type { PlaceHold, UseTicket } from "../../shared/protocol/command.ts";
-import type { Account, Auditor } from "./auditor.ts";
+import type { Account } from "./account.ts";
+import type { Auditor } from "./auditor.ts";
 import { closingOf, hasBlock } from "./line-oracle.ts";
 import { aboutWaiter, isStranding, joinVerdict } from "./waitlist-verdict.ts";
 
@@ -19,6 +20,10 @@ export function verdict(books: Auditor, command: ShowCommand, circumstances: Cir
   switch (command.kind) {
     case "Tick":
       return "done";
+    case "ClearShow":
+      if (!books.terms.cancelled || books.toClear().length === 0) return "done";
+      // Those that are booked may be cold: bringing them in is not this rig's.
+      return books.toClear().some(books.isLive) ? "accept" : "accept|done";
     case "ChangeTerms":
       return "accept";
     case "MoveDeadlines":
@@ -109,7 +114,12 @@ function aboutBooking(books: Auditor, command: AboutBooking, circumstances: Circ
   if (command.kind === "CancelBooking" && status === "cancelled") return "answer";
   if (status === "paying") return "payment_in_progress";
   if (command.kind === "CancelBooking" && status === "booked" && account.used.size > 0) return "ticket_used";
-  if (command.kind === "CancelBooking") return status === "booked" ? "accept" : "hold_expired";
+  if (command.kind === "CancelBooking" && status === "held") return "not_booked";
+  if (command.kind === "CancelBooking" && status !== "booked") return "hold_expired";
+  if (command.kind === "CancelBooking") {
+    const isOpen = books.terms.cancelled || circumstances.at < books.terms.startsAt - circumstances.rules.cancelUntilMs;
+    return isOpen ? "accept" : "cancellation_closed";
+  }
   if (status === "booked") return "already_booked";
   if (status !== "held") return "hold_expired";
   return command.kind === "ExtendHold" && account.extended ? "already_extended" : "accept";
@@ -140,6 +150,7 @@ function settleVerdict(books: Auditor, { bookingId, attempt, outcome }: SettlePa
     captured: payment === "authorised",
     capture_failed: payment === "authorised" && status === "booked",
     voided: payment === "voiding" || payment === "refunding",
+    refunded: payment === "voiding" || payment === "refunding",
   }[outcome.kind];
   // A finished payment's booking may be cold: then there is nothing to answer with, and nothing to settle.
   return accepted ? "accept" : "answer|done";

@@ -5,7 +5,7 @@ import type { ShowCommand } from "../../allocator/core/command.ts";
 import { compileHall } from "../../allocator/core/hall.ts";
 import { type Booking, newShow } from "../../allocator/core/state.ts";
 import type { Participant } from "../../allocator/journal/group-commit.ts";
-import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../../allocator/journal/journal.ts";
+import type { BookedQuery, ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../../allocator/journal/journal.ts";
 import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
 import type { ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { ShowTerms } from "../../shared/protocol/terms.ts";
@@ -53,6 +53,7 @@ export class Stage {
   readonly ready = new Set<Participant>();
   readonly fences = holding<number, boolean>();
   readonly colds = holding<ColdQuery, ColdRows>();
+  readonly bookeds = holding<BookedQuery, Booking[]>();
   readonly updates: ShowUpdate[] = [];
   readonly unfinished: Booking[][] = [];
   readonly deaths: DeathCause[] = [];
@@ -66,11 +67,12 @@ export class Stage {
     state.seq = 1;
     this.actor = new ShowActor(state, 7, {
       now: () => this.nowMs,
-      rules: { payTtlMs: 120_000, releaseOnDecline: true, instantPayments },
+      rules: { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000, instantPayments },
       paymentsAvailable: () => this.isPaymentUp,
       ready: (participant) => this.ready.add(participant),
       isOwner: (_, epoch) => this.fences.ask(epoch),
       cold: (query) => this.colds.ask(query),
+      booked: (query) => this.bookeds.ask(query),
       onCommitted: (update) => {
         this.updates.push(update);
         this.answers.push({ name: `update ${update.version}`, answer: { kind: "done" } });

@@ -117,7 +117,7 @@ export async function startNode(
   const allocator: Allocator = await startAllocator({
     databaseUrl: database.url,
     nodeId,
-    rules: { payTtlMs: 120_000, releaseOnDecline: true, ...options.rules },
+    rules: { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000, ...options.rules },
     defaults: options.defaults ?? { holdTtlMs: 300_000, graceMs: 5_000, offerTtlMs: 120_000 },
     payments: options.payments,
     clock,

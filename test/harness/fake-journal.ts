@@ -2,6 +2,7 @@
 
 import { type Booking, isLive, isUnfinished, type OperationRecord } from "../../allocator/core/state.ts";
 import type {
+  BookedQuery,
   ClaimedShow,
   ClaimOutcome,
   ColdQuery,
@@ -63,7 +64,7 @@ interface StoredShow {
   readonly log: LogEntry[];
 }
 
-type Call = "claim" | "layout" | "commit" | "fence" | "cold" | "beat";
+type Call = "claim" | "layout" | "commit" | "fence" | "cold" | "booked" | "beat";
 
 export class FakeJournal implements Journal {
   readonly shows = new Map<ShowId, StoredShow>();
@@ -212,6 +213,21 @@ export class FakeJournal implements Journal {
       waiter: copy(waiter && waiters.get(waiter)),
       operationWaiter: copy(joined),
     };
+  }
+
+  async booked(queries: readonly BookedQuery[]): Promise<Booking[][]> {
+    this.#note(
+      "booked",
+      queries.map((query) => query.showId),
+    );
+    const rows = queries.map(({ showId, limit }) =>
+      [...this.#show(showId).bookings.values()]
+        .filter((booking) => booking.status === "booked")
+        .slice(0, limit)
+        .map((booking) => ({ ...booking })),
+    );
+    await this.#held.get("booked");
+    return rows;
   }
 
   async terms(): Promise<ShowTerms> {

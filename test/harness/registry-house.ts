@@ -39,7 +39,7 @@ export class House {
       commits,
       timers: time,
       now: time.now,
-      rules: { payTtlMs: 120_000, releaseOnDecline: true, instantPayments: false },
+      rules: { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000, instantPayments: false },
       log: silentLog(),
       isStoreOpen: () => this.isStoreOpen,
       paymentsAvailable: () => true,

@@ -201,6 +201,7 @@ function stuckAt(
       return "unknown";
     },
     cancel: (reference, key) => gateway.cancel(reference, key),
+    refund: (reference, key) => gateway.refund(reference, key),
     available: () => gateway.available(),
     retryAfterMs: () => gateway.retryAfterMs(),
     close: async () => {
@@ -247,6 +248,7 @@ function impatient(gateway: PaymentGateway): PaymentGateway {
     authorise: (request) => gateway.authorise({ ...request, timeoutMs: 200 }),
     capture: (reference, key) => gateway.capture(reference, key),
     cancel: (reference, key) => gateway.cancel(reference, key),
+    refund: (reference, key) => gateway.refund(reference, key),
     available: () => gateway.available(),
     retryAfterMs: () => gateway.retryAfterMs(),
     close: () => gateway.close(),

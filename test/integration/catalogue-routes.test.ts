@@ -548,6 +548,36 @@ t.test("the catalogue's routes", async (t) => {
     t.equal((await send("POST", "/v1/admin/shows", body, { key: key.replaceAll(" ", "-") })).status, 201);
   });
 
+  t.test("cancelling a show", async (t) => {
+    const { get, send, allocator, tokenOf } = await setUp(towns().document);
+    const cancel = (key: string, body: unknown = {}, id = "a1") =>
+      send("POST", `/v1/admin/shows/${id}/cancel`, body, { key });
+    const told = () => allocator.asked.filter(({ command }) => command.kind === "RefreshTerms").length;
+    t.match(await cancel("k1"), { status: 200, body: { show_id: "a1", cancelled: true } });
+    t.equal(told(), 1);
+    t.match(await cancel("k1"), { status: 200, body: { cancelled: true } });
+    t.match(await cancel("k2"), { status: 200, body: { cancelled: true } }, "cancelled already");
+    t.equal(told(), 3, "its owner is told each time");
+    t.match((await get("/v1/shows/a1")).body, { cancelled: true });
+    const patched = await send("PATCH", "/v1/admin/shows/a1", { gated: true }, { key: "p1" });
+    t.match(patched, { status: 200, body: { cancelled: true } }, "no change brings it back");
+    allocator.override = (_, command) =>
+      command.kind === "RefreshTerms"
+        ? { kind: "fault", fault: { code: "store_unavailable", outcome: "none", retryAfterMs: 1 } }
+        : undefined;
+    t.match(await cancel("k3", {}, "z1"), { status: 503, body: { code: "outcome_pending", retry_after_s: 1 } });
+    allocator.override = undefined;
+    t.match(await cancel("k3", {}, "z1"), { status: 200, body: { show_id: "z1", cancelled: true } });
+    t.match(await cancel("k3", {}, "none"), { status: 404 });
+    t.match(await cancel("k4", { refund: false }), { status: 422, body: { errors: [{ field: "refund" }] } });
+    t.match(await send("PATCH", "/v1/admin/shows/a1", {}, { key: "k1" }), {
+      status: 422,
+      body: { code: "idempotency_key_reused" },
+    });
+    const gate = await tokenOf("gate");
+    t.match(await send("POST", "/v1/admin/shows/a1/cancel", {}, { token: gate }), { status: 403 });
+  });
+
   t.test("changing a show", async (t) => {
     const { get, send, allocator } = await setUp(towns().document);
     const patch = (body: unknown, key?: string) =>
@@ -611,6 +641,7 @@ t.test("the catalogue's routes", async (t) => {
       "/v1/admin/catalogue",
       "/v1/admin/shows",
       "/v1/admin/shows/{show_id}",
+      "/v1/admin/shows/{show_id}/cancel",
     ];
     for (const path of paths) t.ok(body.paths[path], path);
     const keyword = body.paths["/v1/movies"].get.parameters.find(

@@ -24,6 +24,7 @@ async function house(t: { teardown(end: () => Promise<void>): void }, holdTtlMs:
     gateway: { host: "127.0.0.1", port: 0, limits: GATEWAY_LIMITS },
     payments: undefined,
     payTtlMs: 10_000,
+    cancelUntilMs: 3_600_000,
     releaseOnDecline: true,
     holdTtlMs,
     graceMs: 0,

@@ -130,6 +130,7 @@ async function startOn(t: Test, database: TestDatabase) {
     gateway: { host: "127.0.0.1", port: 0, limits: GATEWAY_LIMITS },
     payments: undefined,
     payTtlMs: 10_000,
+    cancelUntilMs: 3_600_000,
     releaseOnDecline: true,
     holdTtlMs: 300_000,
     graceMs: 0,

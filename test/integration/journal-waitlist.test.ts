@@ -31,7 +31,7 @@ import {
 import { startTestPostgres } from "../harness/postgres.ts";
 
 const DEFAULTS = { holdTtlMs: 300_000, graceMs: 5_000, offerTtlMs: 120_000 };
-const RULES = { payTtlMs: 120_000, releaseOnDecline: true, instantPayments: true };
+const RULES = { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000, instantPayments: true };
 const NONE = { booking: undefined, waiter: undefined, operation: undefined };
 
 const pg = await startTestPostgres(t);

@@ -44,6 +44,7 @@ const open = (databaseUrl: string) =>
     payments: undefined,
     payTtlMs: 10_000,
     releaseOnDecline: true,
+    cancelUntilMs: 3_600_000,
     holdTtlMs: 60_000,
     graceMs: 0,
     offerTtlMs: 10_000,
