@@ -58,8 +58,8 @@ t.test("answers that carry tickets sign so many a second; who asks for a booking
   t.equal(signedOf(0, 1_000), SIGNATURES_PER_S, "a second's worth at once");
   clock.ms += 100;
   t.equal(signedOf(1_000, 1_000), SIGNATURES_PER_S / 10, "then as they are earned");
-  clock.ms += 3;
-  t.equal(signedOf(2_000, 10), 0, "three quarters of one are none");
+  clock.ms += 9;
+  t.equal(signedOf(2_000, 10), 0, "nine tenths of one are none");
   clock.ms += 1;
   t.equal(signedOf(3_000, 10), 1, "and are not lost");
   clock.ms -= 60_000;

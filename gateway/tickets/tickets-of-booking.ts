@@ -1,7 +1,7 @@
 // The tickets as a booking shows them, and who may have them signed.
 // D1: whoever asks for one booking gets its tokens, always: at most ten signatures.
 // D2: an answer that only carries tickets along (a confirm's, a list's) signs within a budget, so that signing cannot slow
-//     down selling: 250 signatures a second, 1 % of a core. Beyond it a token is null, and the booking has it.
+//     down selling: 100 signatures a second, 0.4 % of a core. Beyond it a token is null, and the booking has it.
 
 import type { Clock } from "../../shared/platform/clock.ts";
 import type { BookingView } from "../../shared/protocol/reply.ts";
@@ -28,7 +28,7 @@ export interface TicketDesk {
 }
 
 /** A second's worth of signatures may be had at once. */
-export const SIGNATURES_PER_S = 250;
+export const SIGNATURES_PER_S = 100;
 
 export function ticketDesk(tokens: TicketTokens, clock: Clock): TicketDesk {
   let left = SIGNATURES_PER_S;
