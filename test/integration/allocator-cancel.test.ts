@@ -257,6 +257,12 @@ t.test("a show of 300 bookings is cancelled, its owners killed in between: every
     "SELECT max(json_array_length(events::json)) AS n FROM show_log WHERE events LIKE '%show_cancelled%'",
   );
   t.ok((rows[0]?.n ?? 0) <= 100, "a bounded number at a time");
+  const owners = await database.pool.query<{ cancelled: number; refunded: number }>(
+    `SELECT count(DISTINCT epoch) FILTER (WHERE events LIKE '%BookingCancelled%')::integer AS cancelled,
+       count(DISTINCT epoch) FILTER (WHERE events LIKE '%PaymentRefunded%')::integer AS refunded FROM show_log`,
+  );
+  t.comment(owners.rows[0]);
+  t.ok((owners.rows[0]?.refunded ?? 0) > 1, "and more than one owner had a part in it");
 });
 
 t.test("a live owner hears of it; cold rows too, and payments under way", async (t) => {
