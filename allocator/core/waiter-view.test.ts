@@ -7,7 +7,9 @@ import { joined, OFFER_TTL, offered, WAITER_TTL } from "../../test/core/waitlist
 import { waiterViewOf } from "./waiter-view.ts";
 
 const viewWith = (terms: { salesCutoffAt?: number; cancelled?: boolean }) => {
-  const state = on({ hall: drawnHall("aaaa"), terms }).given(joined("w", "ann", 2), offered("w", [0, 1])).state();
+  const state = on({ hall: drawnHall("aaaa"), terms })
+    .given(joined("w", "ann", 2), offered("w", [0, 1]))
+    .state();
   const entry = state.line?.get(waiter("w"));
   return entry && waiterViewOf(state, entry, T0);
 };
