@@ -93,7 +93,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
   const { journal } = store;
   const meters = observe(options.metrics);
   const commits = new GroupCommit({
-    journal,
+    journal: meters.countingCommits(journal),
     timers,
     lanesMax: LANES,
     entriesPerStatementMax: ENTRIES_PER_STATEMENT_MAX,
@@ -126,6 +126,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
   const unready = (): string[] => (watch.isOpen() ? [] : ["postgres"]);
   const port = new LocalPort({ registry, journal, saga, timers, now, random, unready });
   meters.onShows(() => registry.size);
+  meters.onLines(() => registry.inLines());
   const stop = async (): Promise<void> => {
     isStopping = true;
     registry.stop();

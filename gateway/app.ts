@@ -11,7 +11,6 @@ import { empty, type GatewayContext, type GatewayEnv, json } from "./http/answer
 import { type Endpoint, endpoint } from "./http/endpoint.ts";
 import { RequestMetrics } from "./http/metrics.ts";
 import { describeEndpoint, SESSION_SCHEME } from "./http/openapi.ts";
-import { notFound } from "./http/problem.ts";
 import { Server } from "./http/serve.ts";
 import type { Sessions } from "./http/session.ts";
 
@@ -60,12 +59,18 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
 /** 404, or 405 with `Allow` when the path is known under other methods. */
 function answerUnrouted(app: OpenAPIHono<GatewayEnv>, server: Server, c: GatewayContext): Response {
   const allowed: string[] = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
-  if (allowed.length === 0) return server.respond(c, { ...notFound(), detail: "There is nothing at this address." });
+  if (allowed.length === 0)
+    return server.respond(c, { code: "not_found", detail: "There is nothing at this address." });
   if (allowed.includes("GET")) allowed.push("HEAD");
   const headers = { Allow: allowed.join(", ") };
   if (c.req.method === "OPTIONS") return server.respond(c, empty(204, headers));
   return server.respond(c, { code: "method_not_allowed", detail: `Use ${headers.Allow}.`, headers });
 }
+
+const DESCRIPTION = `Seat reservation that never sells a seat twice.
+
+Whatever is not answered is refused with a problem (RFC 9457): its \`code\` says why and its \`detail\` what to do next. A
+known path under a method it does not have answers 405 \`method_not_allowed\` with \`Allow\`; an unknown one answers 404.`;
 
 /** The document is put together when first asked for: it costs tens of milliseconds, and starting should not. */
 function openApiEndpoint(app: OpenAPIHono<GatewayEnv>, version: string): Endpoint {
@@ -83,7 +88,7 @@ function openApiEndpoint(app: OpenAPIHono<GatewayEnv>, version: string): Endpoin
       text ??= JSON.stringify(
         app.getOpenAPI31Document({
           openapi: "3.1.0",
-          info: { title: "Usher", version, description: "Seat reservation that never sells a seat twice." },
+          info: { title: "Usher", version, description: DESCRIPTION },
         }),
       );
       return { ...json(200, null, { "Cache-Control": "public, max-age=60" }), body: text };

@@ -57,7 +57,7 @@ export function changeLine(at: LineShow, command: LineCommand): Reply {
   if (command.kind === "AcceptOffer" || command.kind === "DeclineOffer") {
     if (status === "waiting") return refused({ code: "no_offer" });
     if (status === "declined" && command.kind === "DeclineOffer") return reply(waiter);
-    if (status !== "offered") return refused({ code: "offer_lapsed", status });
+    if (status !== "offered") return refused({ code: "offer_lapsed", status, holdId: waiter.holdId });
     return command.kind === "AcceptOffer" ? accept(at, waiter, command) : endWaiter(at, waiter.id, "declined");
   }
   if (command.kind === "LeaveWaitlist") return isAlive(waiter) ? endWaiter(at, waiter.id, "cancelled") : reply(waiter);

@@ -10,7 +10,7 @@ export interface FeedParts {
   readonly lot: PollLot;
 }
 
-// An update that follows itself says that its show was loaded anew, by an owner that does not know who was told what:
+// A reload says that its show was loaded anew, by an owner that does not know who was told what:
 // the last word of the one before may have been lost on the way. Seat maps see a new epoch, and every poll reads again.
 
 /** Returns the way to end it. Before anything is read: what reads afterwards misses nothing. */
@@ -19,6 +19,6 @@ export const connectFeed = ({ allocator, views, lot }: FeedParts): (() => void) 
     views.apply(update);
     // Thousands of updates a second, mostly for nobody: an empty lot costs nothing.
     if (lot.size === 0) return;
-    if (update.previous === update.version) lot.wakeGroup(update.showId);
+    if (update.isReload) lot.wakeGroup(update.showId);
     else lot.wake(update.showId, update.touched);
   });

@@ -122,6 +122,7 @@ async function check(gateway: FakeGateway, token: string, [method, path, , prepa
   if (!isWhole) throw new Error(`not a problem: ${text}`);
   if (problem.code === "validation_failed" && !Array.isArray(problem.errors))
     throw new Error(`names no field: ${text}`);
+  if (/Invalid |expected /.test(text)) throw new Error(`not in our words: ${text}`);
   if (gateway.allocator.showOf(SHOW).version !== before) throw new Error(`refused, and yet something changed: ${body}`);
 }
 

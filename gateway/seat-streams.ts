@@ -26,6 +26,7 @@ const RECONNECT_MS = 2_000;
 export type OpenedStream =
   | { readonly kind: "stream"; readonly body: ReadableStream<Uint8Array> }
   | { readonly kind: "full" }
+  | { readonly kind: "stopping" }
   | Exclude<SeatViewRead, { kind: "view" }>;
 
 /** The connection of a client that is too slow is broken off by this; without it the stream fails. */
@@ -54,7 +55,8 @@ export class SeatStreams {
   }
 
   async open(showId: ShowId, abort: Abort): Promise<OpenedStream> {
-    if (this.#isStopped || this.#size >= this.#streamsMax) return { kind: "full" };
+    if (this.#isStopped) return { kind: "stopping" };
+    if (this.#size >= this.#streamsMax) return { kind: "full" };
     // It joins before the reading: a thousand that come at once are a thousand, and the show is watched meanwhile.
     const stream = new Stream(this.#bufferBytesMax, abort, () => this.#leave(showId, stream));
     const channel = this.#channelOf(showId);
@@ -64,7 +66,7 @@ export class SeatStreams {
     try {
       const read = await this.#views.read(showId);
       if (read.kind !== "view") return read;
-      if (this.#isStopped) return { kind: "full" };
+      if (this.#isStopped) return { kind: "stopping" };
       isOpen = true;
       this.#heartbeat ??= this.#timers.setTimeout(this.#beat, HEARTBEAT_MS);
       // No await between the view and the stream's start: no version falls in between (T1).

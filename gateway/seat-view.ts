@@ -1,5 +1,6 @@
 // One show's seat map as this gateway knows it, and the bytes it is served as.
-// V1: (epoch, version) says exactly which committed state this is; bytes are rendered at most once for each.
+// V1: (epoch, version) says exactly which committed state this is, and with what is queued which bytes; they are rendered
+//     at most once for each.
 // V2: an update is absolute: it fits any version from the one it follows on. Anything else is old (ignored) or a gap.
 
 import { assert } from "../shared/kernel/assert.ts";
@@ -48,11 +49,14 @@ export class SeatView {
 
   /** The strong validator of `bytes(isStale)`, quotes included. */
   etag(isStale: boolean): string {
-    return isStale ? `"${this.#epoch}.${this.#version}-stale"` : `"${this.#epoch}.${this.#version}"`;
+    // What is queued changes without a version: people in line come and go quietly (V1).
+    const queued = this.#queued === 0 ? "" : `.${this.#queued}`;
+    return `"${this.#epoch}.${this.#version}${queued}${isStale ? "-stale" : ""}"`;
   }
 
   apply(update: ShowUpdate): Applied {
     if (update.epoch < this.#epoch) return "old";
+    if (update.epoch === this.#epoch && update.version === this.#version) this.#setQueued(update.queued);
     if (update.epoch === this.#epoch && update.version <= this.#version) return "old";
     if (update.epoch !== this.#epoch || update.previous > this.#version) return "gap";
     for (const [seat, state] of update.changes) {
@@ -64,9 +68,19 @@ export class SeatView {
     }
     this.#version = update.version;
     this.#queued = update.queued;
+    this.#forgetBytes();
+    return "changed";
+  }
+
+  #setQueued(queued: number): void {
+    if (queued === this.#queued) return;
+    this.#queued = queued;
+    this.#forgetBytes();
+  }
+
+  #forgetBytes(): void {
     this.#bytes = undefined;
     this.#staleBytes = undefined;
-    return "changed";
   }
 
   /** The JSON of `GET …/seatmap`. Never changed once it was handed out. */

@@ -75,6 +75,28 @@ t.test("one snapshot for all who ask at once, then deltas", async (t) => {
   t.equal(await seen(), "1.7 0200");
 });
 
+t.test("what is queued may change without a version: other bytes, another validator, no delta", async (t) => {
+  const { allocator, views, seen } = viewsOf();
+  const reads = heldBack(allocator);
+  const read = seen();
+  await settled();
+  reads.answer({ ...snapshot(1, 5, "0000"), queued: 2 });
+  await read;
+  const heard: unknown[] = [];
+  views.watch(SHOW, { delta: (change) => heard.push(change), snapshot: (view) => heard.push(view) });
+  const now = () => {
+    const known = views.peek(SHOW);
+    return known?.kind === "view" ? [known.view.etag(false), Buffer.from(known.view.bytes(false)).toString()] : [];
+  };
+  t.equal(now()[0], '"1.5.2"');
+  for (const epoch of [0, 1]) {
+    allocator.emit({ ...update(epoch, 5, []), version: 5, queued: 0 });
+    t.equal(now()[0], epoch === 0 ? '"1.5.2"' : '"1.5"', "a deposed owner is not believed");
+  }
+  t.match(now()[1], /"queued":0/);
+  t.same(heard, []);
+});
+
 t.test("what commits while the snapshot is on its way is applied on top, what it holds already is not", async (t) => {
   const { allocator, seen } = viewsOf();
   const reads = heldBack(allocator);

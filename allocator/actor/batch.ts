@@ -130,6 +130,7 @@ export class Batch {
       bookings: Array.from(this.bookings, (id) => ({ ...(state.bookings.get(id) as Booking) })),
       waiters: Array.from(this.waiters, (id) => ({ ...(state.line?.get(id) as Waiter) })),
       waitersMovedMs: this.#waitersMovedMs,
+      waitersMoved: this.#waitersMovedMs === 0 ? 0 : (state.line?.waitingCount ?? 0),
       sold: this.#soldChanges(),
       operations: Array.from(this.operations, (id) => state.operations.get(id)).filter(
         (record) => record !== undefined,

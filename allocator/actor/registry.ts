@@ -111,6 +111,18 @@ export class Registry {
     return this.#slots.size;
   }
 
+  /** Who is in the lines of the shows in memory now. A walk over all of them. */
+  inLines(): { readonly waiting: number; readonly offered: number } {
+    let [waiting, offered] = [0, 0];
+    for (const slot of this.#slots.values()) {
+      const line = slot.kind === "live" ? slot.actor.line : undefined;
+      if (line === undefined) continue;
+      waiting += line.waitingCount;
+      offered += line.activeCount - line.waitingCount;
+    }
+    return { waiting, offered };
+  }
+
   /** One command to one show; `reply` is called once. `AGAIN`: the show has to be loaded anew, ask again. */
   take(showId: ShowId, command: ShowCommand | "ReadSeatMap", reply: (answer: Answer) => void): void {
     if (!this.#options.isStoreOpen()) return reply(fault("store_unavailable"));
@@ -223,7 +235,7 @@ export class Registry {
       actor.take({ kind: "MoveDeadlines", byMs: missedOutages.byMs, outageId: missedOutages.lastId }, () => undefined);
     }
     if (!sameTerms(claimed.terms, claimed.catalogueTerms)) {
-      actor.take({ kind: "ChangeTerms", terms: claimed.catalogueTerms }, () => undefined);
+      actor.take({ kind: "ChangeTerms", terms: claimed.catalogueTerms, atLoad: true }, () => undefined);
     }
     // A bug in its first turn has ended it already.
     if (actor.isDead) return AGAIN;
@@ -234,11 +246,12 @@ export class Registry {
   }
 
   /**
-   * A commit whose outcome was unknown may have happened, and nobody was told. An update that follows itself, of a new
+   * A commit whose outcome was unknown may have happened, and nobody was told. A reload, of a new
    * epoch, sends every view back to a snapshot and every parked poll of the show back to reading.
    */
   #resync({ showId, epoch, seq }: ClaimedShow, queued: number): void {
-    this.#options.onCommitted({ showId, epoch, previous: seq, version: seq, changes: [], queued, touched: [] });
+    const nothing = { changes: [], touched: [] };
+    this.#options.onCommitted({ showId, epoch, previous: seq, version: seq, ...nothing, queued, isReload: true });
   }
 
   async #claim(showIds: readonly ShowId[]): Promise<ClaimOutcome[]> {

@@ -359,3 +359,55 @@ t.test("an actor that ends with closed entries waiting: only the one under way c
   t.same(stage.heard(), ["update 4: done", "first: waiting"]);
   t.equal(stage.seal(), undefined);
 });
+
+t.test("a waiter that ended while a look-up failed is forgotten all the same", async (t) => {
+  const { stage } = await fullHouse();
+  const join = joinLine(2);
+  const own = new InLine(SHOW, join);
+  stage.take("early", own.poll());
+  stage.take("join", join);
+  await stage.commitAll();
+  stage.take("leave", own.leave());
+  await stage.commitAll();
+  stage.answers.length = 0;
+  await stage.colds.held.shift()?.fail();
+  t.same(stage.heard(), ["early: again"]);
+  stage.take("late", own.poll());
+  t.equal(stage.colds.held.length, 1, "nothing of it stays in memory");
+});
+
+t.test("what is queued is told when it changes by who polls and who does not, and no more than once", async (t) => {
+  const { stage, giveUp } = await fullHouse();
+  const { own } = await joined(stage, 3);
+  stage.take("release", giveUp());
+  await stage.commitAll();
+  t.match(stage.updates, [{ version: 5, queued: 2 }]);
+  stage.updates.length = 0;
+  stage.nowMs += SEEN_FOR_MS;
+  stage.take("tick", { kind: "Tick" });
+  stage.take("tick", { kind: "Tick" });
+  t.match(stage.updates, [{ previous: 5, version: 5, changes: [], queued: 0, touched: [] }]);
+  t.equal(stage.updates.length, 1);
+  t.notOk(stage.updates[0]?.isReload);
+  stage.take("poll", own.poll());
+  t.match(stage.updates[1], { previous: 5, version: 5, queued: 2 });
+  t.equal(stage.seal(), undefined, "nothing is recorded of it");
+});
+
+t.test("what is queued is told after the commit that was under way when it changed", async (t) => {
+  const { stage, giveUp } = await fullHouse();
+  await joined(stage, 3);
+  stage.take("release", giveUp());
+  stage.seal();
+  stage.nowMs += SEEN_FOR_MS;
+  stage.take("tick", { kind: "Tick" });
+  t.same(stage.updates, [], "the version it goes with is not committed yet");
+  await stage.settle();
+  t.match(
+    stage.updates.map(({ version, queued }) => [version, queued]),
+    [
+      [5, 2],
+      [5, 0],
+    ],
+  );
+});

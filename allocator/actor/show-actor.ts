@@ -9,6 +9,7 @@
 import { assertNever } from "../../shared/kernel/assert.ts";
 import { type BookingId, type ShowId, showOf, type WaiterId } from "../../shared/kernel/ids.ts";
 import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
+import type { Line } from "../../waitlist/core/line.ts";
 import type { ShowCommand } from "../core/command.ts";
 import type { Decision, Rules } from "../core/decision.ts";
 import { nextAt } from "../core/due.ts";
@@ -19,7 +20,7 @@ import type { Participant } from "../journal/group-commit.ts";
 import type { ColdQuery, ColdRows, CommitEntry, CommitOutcome } from "../journal/journal.ts";
 import { Outbox } from "./outbox.ts";
 import { seatText } from "./seat-text.ts";
-import { WarmRows } from "./warm-rows.ts";
+import { type NamedRows, WarmRows } from "./warm-rows.ts";
 
 /** What an actor answers when its show has to be claimed and loaded anew: ask again, with the same key. */
 export const AGAIN = Symbol("again");
@@ -55,6 +56,8 @@ export class ShowActor implements Participant {
   readonly #outbox: Outbox;
   /** The map before the turn under way, where somebody waits: an idle show has none. */
   #seatsBefore: Uint8Array | undefined;
+  /** What the seat views were told last of the seats that are queued for. */
+  #toldQueued: number;
   #isDead = false;
   #unanswered = 0;
   readonly #rows: WarmRows;
@@ -65,6 +68,7 @@ export class ShowActor implements Participant {
     this.#outbox = new Outbox(state, epoch);
     this.#epoch = epoch;
     this.#around = around;
+    this.#toldQueued = queuedSeats(state);
   }
 
   get showId(): ShowId {
@@ -133,7 +137,9 @@ export class ShowActor implements Participant {
     const uncommitted = this.#outbox.batches();
     this.#rows.evict(batch, uncommitted);
     this.#rows.evict({ bookings: [], waiters: [], operations: batch.paymentOperations }, uncommitted);
+    this.#toldQueued = update.queued;
     if (this.#outbox.isReady) this.#around.ready(this);
+    else this.#tellQueued();
   }
 
   /** Bookings found at load whose payment somebody has to drive on. */
@@ -146,6 +152,11 @@ export class ShowActor implements Participant {
   /** When the show has something to do by itself: `Infinity` never, `-Infinity` now. */
   nextDeadlineAt(): number {
     return nextAt(this.#state);
+  }
+
+  /** Who is in its line now: in all, and how many of them without an offer. */
+  get line(): Pick<Line, "activeCount" | "waitingCount"> | undefined {
+    return this.#state.line;
   }
 
   /** Free seats that waiters claim. */
@@ -189,8 +200,19 @@ export class ShowActor implements Participant {
       if (this.#outbox.isReady) this.#around.ready(this);
       // A poll that was only noted is recorded nowhere, yet it moves the moment from which its waiter is unseen.
     } else if (seatsBefore === undefined) return turn;
+    else this.#tellQueued();
     this.#around.onDeadline(this.showId, nextAt(this.#state));
     return turn;
+  }
+
+  /** Who is skipped, or seen again, changes what is queued without an event; what is not committed yet says it later. */
+  #tellQueued(): void {
+    const queued = this.queuedSeats();
+    if (queued === this.#toldQueued || !this.#outbox.isEmpty) return;
+    this.#toldQueued = queued;
+    const { showId, seq } = this.#state;
+    const nothing = { changes: [], touched: [] };
+    this.#around.onCommitted({ showId, epoch: this.#epoch, previous: seq, version: seq, ...nothing, queued });
   }
 
   #seatsWhereSomebodyWaits(): Uint8Array | undefined {
@@ -267,20 +289,24 @@ export class ShowActor implements Participant {
     try {
       rows = await this.#around.cold({ showId: this.showId, ...named });
     } catch {
-      this.#rows.unpin(named);
+      this.#letGo(named, undefined);
       return reply(AGAIN);
     }
     if (!this.#isDead) this.#rows.warm(rows, operation);
     try {
       this.#takeTurn(command, true, reply);
     } finally {
-      this.#rows.unpin(named);
-      // The named ones also when they were not in the table: they may have been made, and have ended, meanwhile.
-      const bookings = [named.booking, rows.operationBooking?.id].filter((id) => id !== undefined);
-      const waiters = [named.waiter, rows.operationWaiter?.id].filter((id) => id !== undefined);
-      const operations = operation === undefined ? [] : [operation];
-      this.#rows.evict({ bookings, waiters, operations }, this.#outbox.batches());
+      this.#letGo(named, rows);
     }
+  }
+
+  /** The named rows also when they were not in the table: they may have been made, and have ended, meanwhile. */
+  #letGo(named: NamedRows, rows: ColdRows | undefined): void {
+    this.#rows.unpin(named);
+    const bookings = [named.booking, rows?.operationBooking?.id].filter((id) => id !== undefined);
+    const waiters = [named.waiter, rows?.operationWaiter?.id].filter((id) => id !== undefined);
+    const operations = named.operation === undefined ? [] : [named.operation];
+    this.#rows.evict({ bookings, waiters, operations }, this.#outbox.batches());
   }
 
   /** An id of another show names nothing here. */

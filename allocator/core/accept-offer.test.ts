@@ -15,7 +15,16 @@ import {
   TTL,
   waiter,
 } from "../../test/core/specification.ts";
-import { accepted, acceptOffer, joined, lapsed, left, OFFER_TTL, offered } from "../../test/core/waitlist-events.ts";
+import {
+  accepted,
+  acceptOffer,
+  declineOffer,
+  joined,
+  lapsed,
+  left,
+  OFFER_TTL,
+  offered,
+} from "../../test/core/waitlist-events.ts";
 
 const row = { hall: drawnHall("aaaaaa") };
 const offer = () => on(row).given(placed("h", "bob", [0, 1, 2, 3]), joined("w", "ann", 2), offered("w", [4, 5]));
@@ -46,7 +55,7 @@ t.test("strictly before its deadline and the grace", async (t) => {
     .thenEvents(t, [accepted("w", "accept"), placed("accept", "ann", [4, 5], { expiresAt: due - 1 + TTL })]);
   offer()
     .when(acceptOffer("w", "ann"), due)
-    .thenRefused(t, { code: "offer_lapsed", status: "lapsed" }, [lapsed("w")]);
+    .thenRefused(t, { code: "offer_lapsed", status: "lapsed", holdId: undefined }, [lapsed("w")]);
 });
 
 t.test("what is no offer cannot be taken", async (t) => {
@@ -56,7 +65,7 @@ t.test("what is no offer cannot be taken", async (t) => {
   on(row)
     .given(placed("h", "bob", [0, 1, 2, 3, 4, 5]), joined("w", "ann", 2), left("w", "cancelled", "x"))
     .when(acceptOffer("w", "ann"), T0)
-    .thenRefused(t, { code: "offer_lapsed", status: "cancelled" });
+    .thenRefused(t, { code: "offer_lapsed", status: "cancelled", holdId: undefined });
 });
 
 t.test("done twice takes effect once; with another key it is over", async (t) => {
@@ -67,7 +76,9 @@ t.test("done twice takes effect once; with another key it is over", async (t) =>
     placed("accept", "ann", [4, 5]),
   );
   taken.when(acceptOffer("w", "ann"), T0).thenAnswers(t, "accept", "held", { replayed: true });
-  taken.when(acceptOffer("w", "ann", { as: "b" }), T0).thenRefused(t, { code: "offer_lapsed", status: "accepted" });
+  const over = { code: "offer_lapsed", status: "accepted", holdId: booking("accept") } as const;
+  taken.when(acceptOffer("w", "ann", { as: "b" }), T0).thenRefused(t, over);
+  taken.when(declineOffer("w", "ann"), T0).thenRefused(t, over);
   taken
     .when({ ...acceptOffer("w", "ann", { seats: [0, 1] }), operation: operation("accept", 2) }, T0)
     .thenRefused(t, { code: "idempotency_key_reused" });

@@ -13,7 +13,7 @@ import { assertSeats } from "./hall.ts";
 import { holdPlaced, singleGapIn } from "./place-hold.ts";
 import { findWaiter, isDecision, priorOf, REUSED } from "./replay.ts";
 import { ALL_CLASSES, countIn, hasClass } from "./seat-classes.ts";
-import { bookingOf, type ShowState } from "./state.ts";
+import { bookingOf, closesAt, type ShowState } from "./state.ts";
 
 export function decideAcceptOffer(state: ShowState, command: AcceptOffer, context: TurnContext): Decision {
   const { operation, waiterId } = command;
@@ -29,9 +29,10 @@ export function decideAcceptOffer(state: ShowState, command: AcceptOffer, contex
   }
   const { offer, status } = waiter;
   if (status === "waiting") return refuse({ code: "no_offer" });
-  // One that is due and not yet settled: a turn ends a bounded number of entries.
+  // What is due may not be settled yet, here and below: a turn ends a bounded number of entries.
+  if (offer !== undefined && context.now >= closesAt(state)) return refuse({ code: "sales_closed" });
   if (offer === undefined || context.now >= offer.expiresAt + offer.graceMs) {
-    return refuse({ code: "offer_lapsed", status: offer === undefined ? status : "lapsed" });
+    return refuse({ code: "offer_lapsed", status: offer === undefined ? status : "lapsed", holdId: waiter.holdId });
   }
   const seats = command.seats ?? offer.seats;
   const refusal = isSame(seats, offer.seats) ? undefined : refusalOfSwap(state, waiter, offer, seats);

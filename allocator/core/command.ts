@@ -27,6 +27,8 @@ export interface Tick {
 export interface ChangeTerms {
   readonly kind: "ChangeTerms";
   readonly terms: ShowTerms;
+  /** They changed while nobody owned the show: what is due is judged by them, not by the old ones. */
+  readonly atLoad?: true;
 }
 
 export interface MoveDeadlines {

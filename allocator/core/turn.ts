@@ -3,7 +3,7 @@
 // T2: all events of a turn share one log sequence and one commit; a turn without events uses none.
 // T3: seats freed are handed on in the same turn (hand-on.ts): what is due is settled and handed on before the command is
 //     decided, so that it meets the truth; what the command freed, after it.
-// T4: outages come first: nothing is settled before the deadlines have been moved by them.
+// T4: outages come first, and terms that changed while nobody owned the show: nothing is settled before.
 
 import type { ShowCommand } from "./command.ts";
 import { decide } from "./decide.ts";
@@ -11,7 +11,7 @@ import type { Decision, TurnContext } from "./decision.ts";
 import { nextAt } from "./due.ts";
 import type { ShowEvent } from "./event.ts";
 import { evolve } from "./evolve.ts";
-import { handOn, LEAVING_PER_TURN_MAX } from "./hand-on.ts";
+import { handOn, LEAVING_PER_TURN_MAX, SKIPS_PER_TURN_MAX } from "./hand-on.ts";
 import { closesAt, type ShowState } from "./state.ts";
 
 export interface Turn {
@@ -29,7 +29,7 @@ export function takeTurn(state: ShowState, command: ShowCommand, context: TurnCo
   const at = Math.max(context.now, state.lastAt);
   const seq = state.seq + 1;
   const events: ShowEvent[] = [];
-  const isSettling = command.kind !== "MoveDeadlines";
+  const isSettling = !comesFirst(command);
   if (isSettling && nextAt(state) <= at) settleDue(state, seq, at, events);
   if (isSettling && state.line !== undefined) {
     notePresence(state, command, at);
@@ -45,6 +45,10 @@ export function takeTurn(state: ShowState, command: ShowCommand, context: TurnCo
   }
   return { at, seq, events, decision };
 }
+
+/** What must be recorded before anything is settled (T4). */
+const comesFirst = (command: ShowCommand): boolean =>
+  command.kind === "MoveDeadlines" || (command.kind === "ChangeTerms" && command.atLoad === true);
 
 /** Whoever asks about its entry is there; one that was skipped is put back by the very turn of its poll. */
 function notePresence({ line }: ShowState, command: ShowCommand, at: number): void {
@@ -77,11 +81,11 @@ function settleDue(state: ShowState, seq: number, at: number, events: ShowEvent[
   settleLine(state, seq, at, events);
 }
 
-/** Of the line too, but for what more than LEAVING_PER_TURN_MAX would be: the next turn goes on with it. */
+/** Of the line too, a bounded number; the next turn goes on with the rest (hand-on.ts, N2). */
 function settleLine(state: ShowState, seq: number, at: number, events: ShowEvent[]): void {
   const { line } = state;
   if (line === undefined) return;
-  line.skipUnseen(at);
+  line.skipUnseen(at, SKIPS_PER_TURN_MAX);
   const until = closesAt(state);
   for (let leaving = 0; leaving < LEAVING_PER_TURN_MAX; leaving += 1) {
     const due = line.due(at, until);

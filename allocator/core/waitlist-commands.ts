@@ -12,7 +12,7 @@ import type {
 } from "../../shared/protocol/command.ts";
 import type { Refusal } from "../../shared/protocol/reply.ts";
 import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
-import { classesOf, isWaiting, WAITER_TTL_MS, WAITERS_MAX, type Waiter } from "../../waitlist/core/waiter.ts";
+import { classesOf, isWaiting, WAITER_TTL_MS, type Waiter } from "../../waitlist/core/waiter.ts";
 import { chooseSeats } from "./best-available.ts";
 import { acceptWaiter, answerWaiter, type Decision, fetch, refuse, type TurnContext } from "./decision.ts";
 import { couldSeat } from "./hand-on.ts";
@@ -70,7 +70,7 @@ function refusalOfJoin(state: ShowState, command: JoinWaitlist, now: number): Re
   if (free >= quantity && (!contiguous || chooseSeats(state.hall, state.seats, wish) !== undefined)) {
     return { code: "seats_available", free };
   }
-  if (state.line !== undefined && state.line.activeCount >= WAITERS_MAX) return { code: "waitlist_full" };
+  if (state.line?.hasRoomFor({ classes: pool, quantity, contiguous }) === false) return { code: "waitlist_full" };
   return undefined;
 }
 
@@ -122,7 +122,12 @@ export function decideDeclineOffer(state: ShowState, command: DeclineOffer, cont
   if (isDecision(waiter)) return waiter;
   if (waiter.status === "waiting") return refuse({ code: "no_offer" });
   if (waiter.status === "declined") return answerWaiter(waiter, true);
-  if (waiter.status !== "offered") return refuse({ code: "offer_lapsed", status: waiter.status });
+  const { offer } = waiter;
+  if (offer === undefined) return refuse({ code: "offer_lapsed", status: waiter.status, holdId: waiter.holdId });
+  // It is due, and not settled yet: a turn ends a bounded number of entries.
+  if (context.now >= offer.expiresAt + offer.graceMs) {
+    return refuse({ code: "offer_lapsed", status: "lapsed", holdId: undefined });
+  }
   const { id: operation, requestHash } = command.operation;
   return acceptWaiter({ kind: "OfferDeclined", waiterId: waiter.id, operation, requestHash }, waiter.id);
 }

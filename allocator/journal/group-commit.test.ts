@@ -39,6 +39,7 @@ function lanes(options: Partial<GroupCommitOptions> = {}) {
 class Writer implements Participant {
   readonly showId: ShowId;
   toWrite = 0;
+  rows = 1;
   underWay = 0;
   readonly outcomes: CommitOutcome[] = [];
   readonly #commits: GroupCommit;
@@ -58,7 +59,15 @@ class Writer implements Participant {
     if (this.underWay > 0) throw new Error(`${this.showId} was sealed with an entry under way`);
     this.underWay = this.toWrite;
     this.toWrite = 0;
-    return { showId: this.showId, turns: new Array(this.underWay).fill({}) } as unknown as CommitEntry;
+    const { rows } = this;
+    const turns = new Array(this.underWay).fill({});
+    return {
+      showId: this.showId,
+      turns,
+      bookings: [],
+      waiters: { length: rows },
+      waitersMoved: 0,
+    } as unknown as CommitEntry;
   }
 
   settled(outcome: CommitOutcome): void {
@@ -205,4 +214,23 @@ t.test("random load: each entry is settled once, never two of a show at once", a
     statements.reduce((sum, statement) => sum + statement.shows.length, 0),
   );
   t.ok(statements.length > 1_000);
+});
+
+t.test("a statement ends with the entry that makes it too long, and never before it has one", async (t) => {
+  const { time, statements, commits } = lanes({ entriesPerStatementMax: 100, lanesMax: 1 });
+  const all = writers(5, commits);
+  for (const [i, rows] of [6_000, 6_000, 50_000, 1, 1].entries()) {
+    const writer = all[i] as Writer;
+    writer.rows = rows;
+    writer.write();
+  }
+  for (let i = 0; i < 3; i += 1) {
+    await time.pass(0);
+    statements[i]?.end();
+    await settled();
+  }
+  t.same(
+    statements.map(({ shows }) => shows),
+    [["show-0", "show-1"], ["show-2"], ["show-3", "show-4"]],
+  );
 });

@@ -47,6 +47,8 @@ export interface CommitEntry {
   readonly waiters: readonly Waiter[];
   /** What the ends of all other entries in line have been moved by; 0 where there was no outage. */
   readonly waitersMovedMs: number;
+  /** How many those are. */
+  readonly waitersMoved: number;
   readonly sold: readonly SoldSeatChange[];
   readonly operations: readonly OperationRecord[];
 }

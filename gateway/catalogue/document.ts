@@ -147,7 +147,9 @@ const policies = {
   hold_ttl_s: z.int().min(1).max(3_600).describe("How long a hold lasts; without it the service's HOLD_TTL_S"),
   grace_s: z.int().min(0).max(60).describe("How much longer the server waits; without it HOLD_GRACE_S"),
   offer_ttl_s: z.int().min(1).max(3_600).describe("How long an offer to a waiter stands; without it OFFER_TTL_S"),
-  waitlist_policy: z.enum(["strict", "first_fit"]),
+  waitlist_policy: z
+    .enum(["strict", "first_fit"])
+    .describe("strict: the head of the line is served first; first_fit: the longest-waiting party that fits"),
   single_gap: z.enum(["allow", "reject"]),
   gated: z.boolean(),
 };

@@ -142,7 +142,11 @@ export const SHOW = z
       hold_ttl_s: z.int(),
       grace_s: z.int(),
       offer_ttl_s: z.int(),
-      waitlist_policy: z.enum(["strict", "first_fit"]),
+      waitlist_policy: z.enum(["strict", "first_fit"]).openapi({
+        description:
+          "`strict`: in the order of joining, the head of the line accumulates seats until it can be served. `first_fit`: " +
+          "seats go to whoever has waited longest among the parties that fit.",
+      }),
       single_gap: z.enum(["allow", "reject"]),
       gated: z.boolean(),
     }),

@@ -26,7 +26,7 @@ export function readKey(vendor: string | undefined, standard: string | undefined
     };
   }
   if (vendor !== undefined && standard !== undefined && vendor !== standard) {
-    return keyProblem(`${KEY_HEADER} and ${KEY_HEADER_STANDARD} must not differ`);
+    return keyProblem(`must be the same as ${KEY_HEADER_STANDARD} where both are sent`);
   }
   return KEY.test(key) ? key : keyProblem("must be 1 to 128 visible ASCII characters");
 }

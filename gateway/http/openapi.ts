@@ -5,22 +5,46 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { type GatewayEnv, JSON_TYPE } from "./answer.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { KEY_HEADER } from "./idempotency.ts";
-import { PROBLEM_TYPE, type ProblemCode, statusOf } from "./problem.ts";
+import { PROBLEM_CODES, PROBLEM_TYPE, type ProblemCode, statusOf, titleOf } from "./problem.ts";
+
+const text = (description: string) => z.string().optional().openapi({ description });
+const count = (description: string) => z.int().optional().openapi({ description });
+const where = (...codes: ProblemCode[]): string => `With ${codes.map((code) => `\`${code}\``).join(", ")}.`;
 
 const PROBLEM_SCHEMA = z
   .object({
-    type: z.string(),
+    type: z.string().openapi({ description: "`urn:usher:problem:` and the code." }),
     title: z.string(),
     status: z.int(),
-    detail: z.string(),
-    instance: z.string(),
-    code: z.string(),
-    retryable: z.boolean(),
-    request_id: z.string(),
-    seats: z.array(z.string()).optional(),
-    free: z.int().optional(),
-    retry_after_s: z.int().optional(),
-    errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+    detail: z.string().openapi({ description: "What happened and what to do next, for people." }),
+    instance: z.string().openapi({ description: "The path asked for." }),
+    code: z.enum(PROBLEM_CODES).openapi({
+      description: PROBLEM_CODES.map((code) => `\`${code}\` ${statusOf(code)} ${titleOf(code)}`).join("; "),
+    }),
+    retryable: z.boolean().openapi({ description: "The very same request may succeed later." }),
+    request_id: z.string().openapi({ description: "What to quote when asking for help." }),
+    seats: z.array(z.string()).optional().openapi({
+      description:
+        "Labels of the seats it is about. With `single_gap` the nearest block that is allowed; left out where there are none.",
+    }),
+    free: count("Free seats that this request could be given."),
+    retry_after_s: count("As the header `Retry-After`."),
+    errors: z
+      .array(z.object({ field: z.string(), message: z.string() }))
+      .optional()
+      .openapi({ description: "Each field of the body, parameter or header that is wrong." }),
+    waiter_id: text(`${where("already_waiting")} The place in the line that there is.`),
+    waiter_state: text(`${where("offer_lapsed", "waiter_finished")} How the place in the line ended.`),
+    lock_id: text(`${where("offer_lapsed")} The hold that the offer became, where it was taken.`),
+    stranded: text(`${where("single_gap")} The seat that would be left alone.`),
+    held: count(`${where("hold_limit")} Seats that the session holds, is offered and waits for.`),
+    expires_at: text(`${where("already_extended")} When the hold runs out.`),
+    booking_status: text(`${where("hold_expired")} How the hold ended.`),
+    reason: text(`${where("payment_declined")} The payment gateway's word for it.`),
+    not_ready: z
+      .array(z.string())
+      .optional()
+      .openapi({ description: `${where("not_ready")} What is waited for.` }),
   })
   .openapi("Problem");
 

@@ -41,7 +41,7 @@ export interface Problem {
   /** What happened and what to do next, for the person who reads it. */
   readonly detail: string;
   readonly errors?: readonly FieldError[];
-  /** Labels. */
+  /** Labels; left out where there are none. */
   readonly seats?: readonly string[];
   readonly free?: number;
   readonly retryAfterS?: number;
@@ -109,9 +109,13 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   internal_error: retryableRow(500, "Something went wrong here"),
 };
 
+/** Every code there is. */
+export const PROBLEM_CODES = Object.keys(CODES) as readonly ProblemCode[];
+
 export const PROBLEM_TYPE = "application/problem+json";
 
 export const statusOf = (code: ProblemCode): number => CODES[code].status;
+export const titleOf = (code: ProblemCode): string => CODES[code].title;
 
 /** `instance` is the path asked for; `requestId` is what to quote when asking for help. */
 export function problemAnswer(problem: Problem, instance: string, requestId: string): Answer {
@@ -125,7 +129,7 @@ export function problemAnswer(problem: Problem, instance: string, requestId: str
     code: problem.code,
     retryable,
     request_id: requestId,
-    seats: problem.seats,
+    seats: problem.seats?.length === 0 ? undefined : problem.seats,
     free: problem.free,
     retry_after_s: problem.retryAfterS,
     errors: problem.errors,
@@ -138,10 +142,24 @@ export function problemAnswer(problem: Problem, instance: string, requestId: str
   return { status, contentType: PROBLEM_TYPE, body: JSON.stringify(body), headers };
 }
 
-export const notFound = (what = "resource"): Problem => ({
+/** Of what belongs to nobody: shows, movies, layouts. */
+export const notFound = (what: string): Problem => ({ code: "not_found", detail: `There is no such ${what}.` });
+
+/** Of what belongs to a session: whether it is there at all is not said to others. */
+export const notYours = (what: string): Problem => ({
   code: "not_found",
   detail: `There is no such ${what}, or it is not yours.`,
 });
+
+/** To an id that is malformed. */
+export const NOTHING_NAMED_SO: Problem = { code: "not_found", detail: "There is nothing with this id." };
+
+/** What a gateway that drains says instead of keeping anybody waiting. */
+export const STOPPING: Problem = {
+  code: "overloaded",
+  detail: "This server is stopping. Nothing was done; ask again, another one answers.",
+  retryAfterS: 1,
+};
 
 export const invalid = (errors: readonly FieldError[]): Problem => ({
   code: "validation_failed",

@@ -3,8 +3,10 @@
 // F2: a refusal that asks for other input names the field.
 
 import { assertNever } from "../../shared/kernel/assert.ts";
-import type { Refusal, RefusalCode, WaiterStatus } from "../../shared/protocol/reply.ts";
-import { notFound, type Problem } from "./problem.ts";
+import type { ShowId, WaiterId } from "../../shared/kernel/ids.ts";
+import type { Refusal, RefusalCode } from "../../shared/protocol/reply.ts";
+import { endText, fullText, type Wish } from "./line-words.ts";
+import { notFound, notYours, type Problem } from "./problem.ts";
 import { rfc3339 } from "./rfc3339.ts";
 
 /** How long to wait before asking again when seats are held by others, and when a payment is under way. */
@@ -15,16 +17,28 @@ const RETRY_OFFER_S = 5;
 /** A line of a quarter of a million moves at the pace of sales. */
 const RETRY_LINE_S = 60;
 
-const JOIN = "join the waitlist with POST /v1/shows/{show_id}/waitlist";
-
 type LabelOf = (seat: number) => string;
 
-/** `labelOf`: the label of a seat index of the show that refused. */
-export function refusalProblem(refusal: Refusal, labelOf: LabelOf): Problem {
+/** What was asked, as far as the words of a refusal need it. */
+export interface Asked {
+  /** What is not there when the show says so. */
+  readonly what: "show" | "booking" | "waiter";
+  readonly showId: ShowId;
+  /** The label of a seat index of the show. */
+  readonly labelOf: LabelOf;
+  readonly waiterId?: WaiterId | undefined;
+  /** Where seats were asked for. */
+  readonly wish?: Wish | undefined;
+}
+
+const joinAt = (showId: ShowId): string => `join the waitlist with POST /v1/shows/${showId}/waitlist`;
+
+export function refusalProblem(refusal: Refusal, asked: Asked): Problem {
+  const { labelOf, showId } = asked;
   const { code } = refusal;
   switch (code) {
     case "not_found":
-      return notFound("booking, waiter or show");
+      return asked.what === "show" ? notFound("show") : notYours(asked.what);
     case "sales_closed":
       return { code, detail: "This show is no longer on sale; choose another one." };
     case "not_admitted":
@@ -36,15 +50,19 @@ export function refusalProblem(refusal: Refusal, labelOf: LabelOf): Problem {
         more: { held: refusal.held },
       };
     case "show_full":
-      return { code, free: refusal.free, detail: "So many seats can no longer be had; ask for fewer or another show." };
+      return { code, free: refusal.free, detail: fullText(refusal.free, asked.wish) };
     case "waitlist_active":
-      return { code, free: refusal.free, detail: `Others wait for these seats; ${JOIN}.` };
+      return {
+        code,
+        free: refusal.free,
+        detail: `People in line wait for these seats: ${joinAt(showId)}, or wait for your offer if you have joined.`,
+      };
     case "retry_held":
       return {
         code,
         free: refusal.free,
         retryAfterS: RETRY_HELD_S,
-        detail: `Too few seats are free, but others are only held and may come back: ${JOIN}, try again soon, or ask for fewer.`,
+        detail: `Too few seats are free, but others are only held and may come back: ${joinAt(showId)}, try again soon, or ask for fewer.`,
       };
     case "seats_taken":
     case "single_gap":
@@ -62,7 +80,7 @@ export function refusalProblem(refusal: Refusal, labelOf: LabelOf): Problem {
     case "idempotency_key_reused":
       return { code, detail: "This key belongs to another request; use a new key for a new request." };
     default:
-      return waitlistProblem(refusal);
+      return waitlistProblem(refusal, asked);
   }
 }
 
@@ -134,14 +152,14 @@ type WaitlistRefusal = Of<
   | "waiter_finished"
 >;
 
-function waitlistProblem(refusal: WaitlistRefusal): Problem {
+function waitlistProblem(refusal: WaitlistRefusal, { waiterId }: Asked): Problem {
   const { code } = refusal;
   switch (code) {
     case "already_waiting":
       return {
         code,
         more: { waiter_id: refusal.waiterId },
-        detail: "This session waits in this line already; read `waiter_id` with GET /v1/waitlist/{waiter_id}.",
+        detail: `This session waits in this line already: GET /v1/waitlist/${refusal.waiterId} says how it goes.`,
       };
     case "seats_available":
       return {
@@ -159,14 +177,13 @@ function waitlistProblem(refusal: WaitlistRefusal): Problem {
       return {
         code,
         retryAfterS: RETRY_OFFER_S,
-        detail:
-          "No seats are offered yet; wait for the offer with GET /v1/waitlist/{waiter_id}?wait=30&after={version}.",
+        detail: `No seats are offered yet; wait for the offer with GET /v1/waitlist/${waiterId ?? "{waiter_id}"}?wait=30&after={version}.`,
       };
     case "offer_lapsed":
       return {
         code,
-        more: { waiter_state: refusal.status },
-        detail: ENDED[refusal.status] ?? "There is no offer; read the place in the line.",
+        more: { waiter_state: refusal.status, lock_id: refusal.holdId },
+        detail: endText(refusal.status, refusal) ?? "There is no offer; read the place in the line.",
       };
     case "offer_open":
       return { code, detail: "Seats are offered to you now; accept or decline the offer first." };
@@ -174,7 +191,7 @@ function waitlistProblem(refusal: WaitlistRefusal): Problem {
       return {
         code,
         more: { waiter_state: refusal.status },
-        detail: ENDED[refusal.status] ?? "This place in the line is no longer there.",
+        detail: endText(refusal.status) ?? "This place in the line is no longer there.",
       };
     default:
       return assertNever(refusal);
@@ -202,18 +219,3 @@ function inputProblem(refusal: Of<"quantity_not_lower" | "wrong_swap">, labelOf:
     detail: `seat_ids: ${message}. The offer stands as it was: accept it, or name other seats.`,
   };
 }
-
-/** How a place in the line ended and what can be done now, for people; nothing while it is alive. */
-export const ENDED: Readonly<Record<WaiterStatus, string | undefined>> = {
-  waiting: undefined,
-  offered: undefined,
-  accepted: "The offer was taken: pay for the hold before it runs out.",
-  declined: "The offer was declined, which ends the place in the line; join again to wait for other seats.",
-  lapsed: "The offer was not taken in time, which ends the place in the line; join again to wait for other seats.",
-  cancelled: "You left the line; join again to wait once more.",
-  expired: "The place in the line has ended after an hour; join again to go on waiting.",
-  hopeless:
-    "So many seats can no longer become free; join again for fewer or for more categories, or choose another show.",
-  absent: "Nobody asked about this place for five minutes, so it was given up; join again and keep polling.",
-  closed: "The line is closed: sales of this show have ended or it was cancelled; choose another show.",
-};

@@ -22,10 +22,11 @@ import {
 import { headerOf } from "./headers.ts";
 import { readKey } from "./idempotency.ts";
 import type { RequestMetrics, RouteMetrics } from "./metrics.ts";
-import { invalid, invalidField, notFound, type Problem, problemAnswer } from "./problem.ts";
+import { invalid, invalidField, NOTHING_NAMED_SO, type Problem, problemAnswer } from "./problem.ts";
+import { fieldErrors } from "./schema-words.ts";
 import { bearerOf, type Session, type Sessions } from "./session.ts";
 import { isStoreAway, storeProblem } from "./store-away.ts";
-import { fieldErrors, textFault } from "./validation.ts";
+import { textFault } from "./validation.ts";
 
 export interface ServeOptions {
   readonly sessions: Sessions;
@@ -177,7 +178,7 @@ export class Server {
     let params: unknown;
     if (endpoint.params !== undefined) {
       const parsed = endpoint.params.safeParse(c.req.param());
-      if (!parsed.success) return notFound();
+      if (!parsed.success) return NOTHING_NAMED_SO;
       params = parsed.data;
     }
     let query: unknown;
@@ -228,7 +229,7 @@ function readQuery(
     if (values.length > 1 && knows(schema, name)) return { problem: invalidField(name, "must be given once") };
   }
   const parsed = schema.safeParse(query);
-  return parsed.success ? { query: parsed.data } : { problem: invalid(fieldErrors(parsed.error)) };
+  return parsed.success ? { query: parsed.data } : { problem: invalid(fieldErrors(schema, query, "parameter")) };
 }
 
 const knows = (schema: object, name: string): boolean =>
@@ -250,7 +251,7 @@ async function answerWithBody(
 
 function parseWith(schema: NonNullable<Endpoint["body"]>["schema"], value: unknown): ParsedBody<unknown> {
   const parsed = schema.safeParse(value);
-  return parsed.success ? { body: parsed.data } : { problem: invalid(fieldErrors(parsed.error)) };
+  return parsed.success ? { body: parsed.data } : { problem: invalid(fieldErrors(schema, value, "field")) };
 }
 
 const CLOSE = { Connection: "close" } as const;

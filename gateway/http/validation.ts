@@ -2,14 +2,13 @@
 // V1: no string of a body or query holds a NUL or half a surrogate pair: Postgres can store neither.
 // V2: a parsed body is at most DEPTH_MAX deep, so that nothing that walks it can run out of stack.
 // V3: bodies are strict: a field the route does not know is refused by name. Query parameters it does not know are
-//     ignored (links gather them); a known one given twice is refused.
+//     ignored (links gather them), but where the schema is strict; a known one given twice is refused.
+// What is said about input that a schema refused is schema-words.ts's.
 
 import { z } from "@hono/zod-openapi";
 import type { FieldError } from "./problem.ts";
 
 const DEPTH_MAX = 32;
-/** Nobody reads more; a body of 16 KiB could hold thousands. */
-const ERRORS_MAX = 20;
 
 /** With the `u` flag a pair is one code point, so this matches only halves. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -38,22 +37,6 @@ export function valueFault(value: unknown, path = "", depth = 0): FieldError | u
     if (fault !== undefined) return fault;
   }
   return undefined;
-}
-
-/** zod's issues as fields. An unknown field is named itself, not its parent. */
-export function fieldErrors(error: z.ZodError): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const issue of error.issues) {
-    const path = issue.path.map(String).join(".");
-    if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys)
-        errors.push({ field: join(path, key.slice(0, 64)), message: "is not a field here" });
-    } else {
-      errors.push({ field: path === "" ? "body" : path, message: issue.message });
-    }
-    if (errors.length >= ERRORS_MAX) break;
-  }
-  return errors.slice(0, ERRORS_MAX);
 }
 
 /** A whole number in a query string: digits alone, no sign, no exponent. */

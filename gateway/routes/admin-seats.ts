@@ -4,7 +4,14 @@ import { z } from "@hono/zod-openapi";
 import { json } from "../http/answer.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { queryInteger } from "../http/validation.ts";
-import { ASK_DEADLINE_MS, type BookingRouteDependencies, findShow, otherReply, SHOW_NOT_FOUND } from "./asking.ts";
+import {
+  ASK_DEADLINE_MS,
+  asked,
+  type BookingRouteDependencies,
+  findShow,
+  otherReply,
+  SHOW_NOT_FOUND,
+} from "./asking.ts";
 import { logEntryJson } from "./log-entry.ts";
 import { resolveSeats } from "./seats.ts";
 import { SHOW_PARAMS } from "./shapes.ts";
@@ -73,7 +80,7 @@ const seatsEndpoint = ({ allocator, shows, operations }: BookingRouteDependencie
       const { seats } = resolved;
       const operation = operations.of(session.id, showId, key, [spec.kind, [...seats].sort((a, b) => a - b)]);
       const reply = await allocator.ask(showId, { kind: spec.kind, operation, seats }, ASK_DEADLINE_MS);
-      if (reply.kind !== "seats") return otherReply(reply, show.hall);
+      if (reply.kind !== "seats") return otherReply(reply, asked("show", show));
       return json(200, { show_id: showId, seats: reply.seats.map((seat) => show.hall.labels[seat]) });
     },
   });
@@ -105,7 +112,7 @@ const logEndpoint = ({ allocator, shows }: BookingRouteDependencies): Endpoint =
       if (show === undefined) return SHOW_NOT_FOUND;
       const limit = query.limit ?? LOG_PAGE_DEFAULT;
       const reply = await allocator.ask(showId, { kind: "ReadLog", after: query.after ?? 0, limit }, ASK_DEADLINE_MS);
-      if (reply.kind !== "log") return otherReply(reply, show.hall);
+      if (reply.kind !== "log") return otherReply(reply, asked("show", show));
       const { entries } = reply;
       return json(200, {
         show_id: showId,

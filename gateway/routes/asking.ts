@@ -7,9 +7,9 @@ import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
 import type { Reply } from "../../shared/protocol/reply.ts";
 import type { Result } from "../http/endpoint.ts";
 import type { Operations } from "../http/idempotency.ts";
-import { faultProblem, notFound } from "../http/problem.ts";
-import { refusalProblem } from "../http/refusal.ts";
-import { type HallSeats, labelIn, type ShowLookup, type ShowSeats } from "../show-lookup.ts";
+import { faultProblem, notFound, notYours } from "../http/problem.ts";
+import { type Asked, refusalProblem } from "../http/refusal.ts";
+import { labelIn, type ShowLookup, type ShowSeats } from "../show-lookup.ts";
 
 export interface BookingRouteDependencies {
   readonly allocator: AllocatorPort;
@@ -34,11 +34,18 @@ export const findShow = (shows: ShowLookup, showId: ShowId): ShowSeats | Promise
   shows.peek(showId) ?? shows.find(showId);
 
 export const SHOW_NOT_FOUND = notFound("show");
-export const BOOKING_NOT_FOUND = notFound("booking");
+export const BOOKING_NOT_FOUND = notYours("booking");
+
+/** For the words of a refusal: what was asked of this show. */
+export const asked = (
+  what: Asked["what"],
+  { showId, hall }: ShowSeats,
+  more: Pick<Asked, "waiterId" | "wish"> = {},
+): Asked => ({ what, showId, labelOf: labelIn(hall), ...more });
 
 /** The answer to every reply that is not the one the route asked for. */
-export function otherReply(reply: Reply, hall: HallSeats): Result {
-  if (reply.kind === "refused") return refusalProblem(reply.refusal, labelIn(hall));
+export function otherReply(reply: Reply, about: Asked): Result {
+  if (reply.kind === "refused") return refusalProblem(reply.refusal, about);
   if (reply.kind === "fault") return faultProblem(reply.fault);
   throw new Error(`unexpected reply ${reply.kind}`);
 }

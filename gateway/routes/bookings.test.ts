@@ -193,7 +193,16 @@ t.test("a wake-up that was lost with its show's owner is made good when the show
   show.bookings.set(id, { ...booking, status: "expired", version: 2 });
   for (const seat of booking.seats) show.seats[seat] = 0;
   Object.assign(show, { epoch: 2, version: 2 });
-  allocator.emit({ showId: SHOW, epoch: 2, previous: 2, version: 2, changes: [], queued: 0, touched: [] });
+  allocator.emit({
+    showId: SHOW,
+    epoch: 2,
+    previous: 2,
+    version: 2,
+    changes: [],
+    queued: 0,
+    isReload: true,
+    touched: [],
+  });
   // No time passes in this test: only a wake-up can end the wait.
   t.match(await waiting, { http: 200, status: "expired", version: 2 });
   t.match(await problem(ask("GET", `/v1/shows/${SHOW}/seatmap`)), { epoch: 2, version: 2, status: /^0+$/ });

@@ -9,8 +9,15 @@ import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { invalidField } from "../http/problem.ts";
 import { queryInteger } from "../http/validation.ts";
 import type { ShowLookup } from "../show-lookup.ts";
-import { BOOKING_NOT_FOUND, type BookingRouteDependencies, findShow, otherReply, showNamedBy } from "./asking.ts";
-import { LOT_FULL, POLL_DESCRIPTION, POLL_QUERY, type PollDependencies, pollShow } from "./polling.ts";
+import {
+  asked,
+  BOOKING_NOT_FOUND,
+  type BookingRouteDependencies,
+  findShow,
+  otherReply,
+  showNamedBy,
+} from "./asking.ts";
+import { noPlace, POLL_DESCRIPTION, POLL_QUERY, type PollDependencies, pollShow } from "./polling.ts";
 import { BOOKING, BOOKING_PARAMS, bookingJson } from "./shapes.ts";
 
 export interface BookingsDependencies extends BookingRouteDependencies, PollDependencies {
@@ -89,7 +96,8 @@ const readEndpoint = (dependencies: BookingsDependencies): Endpoint =>
       if (show === undefined) return BOOKING_NOT_FOUND;
       const command = { kind: "ReadBooking", session: session.id, bookingId } as const;
       const reply = await pollShow(dependencies, { showId, id: bookingId, command, query, context });
-      if (reply === undefined) return LOT_FULL;
-      return reply.kind === "booking" ? json(200, bookingJson(reply.booking, show.hall)) : otherReply(reply, show.hall);
+      if (reply === undefined) return noPlace(dependencies);
+      if (reply.kind !== "booking") return otherReply(reply, asked("booking", show));
+      return json(200, bookingJson(reply.booking, show.hall));
     },
   });

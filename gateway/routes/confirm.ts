@@ -8,6 +8,7 @@ import { json } from "../http/answer.ts";
 import { type Endpoint, endpoint, type Result } from "../http/endpoint.ts";
 import type { HallSeats } from "../show-lookup.ts";
 import {
+  asked,
   BOOKING_NOT_FOUND,
   type BookingRouteDependencies,
   CONFIRM_DEADLINE_MS,
@@ -64,7 +65,7 @@ export const confirmEndpoint = ({ allocator, shows, operations }: BookingRouteDe
         { kind: "ConfirmBooking", session: session.id, operation, bookingId, paymentToken, contactEmail },
         CONFIRM_DEADLINE_MS,
       );
-      return reply.kind === "booking" ? outcome(reply.booking, show.hall) : otherReply(reply, show.hall);
+      return reply.kind === "booking" ? outcome(reply.booking, show.hall) : otherReply(reply, asked("booking", show));
     },
   });
 

@@ -1,11 +1,12 @@
-// /docs: the OpenAPI document to browse, from files of the installed swagger-ui-dist; no network is needed.
+// /docs: the OpenAPI document to browse, from files of the installed swagger-ui-dist; no network is needed. Whoever
+// opens the bare address with a browser lands there.
 // D1: only the files in `FILES` are served, read once; no path of a request ever reaches the file system.
 // D2: no inline script, so that the page's policy can forbid them.
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type Answer, bytes } from "../http/answer.ts";
+import { type Answer, bytes, empty } from "../http/answer.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 
 const PAGE = `<!doctype html>
@@ -54,6 +55,8 @@ const HEADERS = {
 // Each file is a route of its own: a `/docs/{file}` beside `/docs/start.js` would make the router fall back to its
 // slower kind for every route.
 export const docsEndpoints = (): Endpoint[] => [
+  toDocs("/"),
+  toDocs("/docs/"),
   page("/docs", "The API to browse", () => bytes(200, "text/html; charset=utf-8", Buffer.from(PAGE), HEADERS)),
   page("/docs/start.js", "Starts the page", () =>
     bytes(200, "text/javascript; charset=utf-8", Buffer.from(START), HEADERS),
@@ -78,6 +81,19 @@ const page = (path: string, summary: string, handle: () => Answer | Promise<Answ
     answers: { 200: { description: "The page", contentType: "text/html" } },
     problems: [],
     handle,
+  });
+
+const toDocs = (path: string): Endpoint =>
+  endpoint({
+    method: "get",
+    path,
+    tag: "service",
+    summary: "To the documentation",
+    access: "public",
+    idempotent: false,
+    answers: { 302: { description: "The API to browse", headers: { Location: "/docs" } } },
+    problems: [],
+    handle: () => empty(302, { Location: "/docs" }),
   });
 
 async function readDistributed(file: string, contentType: string): Promise<Answer> {

@@ -45,9 +45,20 @@ export const LOCK_REQUEST: z.ZodType<LockRequest> = z
     z.strictObject({
       showtime_id: showtimeId,
       quantity: z.int().min(1).max(SEATS_PER_SESSION_MAX),
-      category: z.string().min(1).max(CATEGORY_LENGTH_MAX).optional(),
-      contiguous: z.boolean().optional(),
-      accessible: z.boolean().optional(),
+      category: z
+        .string()
+        .min(1)
+        .max(CATEGORY_LENGTH_MAX)
+        .optional()
+        .openapi({ description: "Seats of this one only; of any unless said." }),
+      contiguous: z
+        .boolean()
+        .optional()
+        .openapi({ default: false, description: "Adjacent seats or none; without it they may be in pieces." }),
+      accessible: z
+        .boolean()
+        .optional()
+        .openapi({ default: false, description: "Accessible seats will do, too; without it none is given." }),
     }),
     z.strictObject({
       showtime_id: showtimeId,

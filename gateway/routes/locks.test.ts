@@ -9,6 +9,7 @@ t.test("a lock answers its seats by label, and both times are the same moment", 
   const response = await ask("POST", LOCK, { body: { showtime_id: SHOW, seat_ids: ["A2", "A1"] } });
   t.equal(response.status, 201);
   const lock = (await response.json()) as Record<string, string>;
+  t.equal(response.headers.get("location"), `/v1/bookings/${lock.lock_id}`);
   const expiresAt = new Date(time.now() + 300_000).toISOString();
   t.strictSame(lock, {
     lock_id: lock.lock_id,
@@ -63,7 +64,8 @@ t.test("the key: either header will do, both must agree, and it must be visible 
   const body = { showtime_id: SHOW, seat_ids: ["A1"] };
   const keyed = (headers: Record<string, string>) => problem(ask("POST", LOCK, { key: "", headers, body }));
   t.match(await keyed({}), { http: 400, code: "idempotency_key_required", errors: [{ field: "X-Idempotency-Key" }] });
-  t.match(await keyed({ "x-idempotency-key": "a", "idempotency-key": "b" }), { http: 400 });
+  const detail = "X-Idempotency-Key: must be the same as Idempotency-Key where both are sent";
+  t.match(await keyed({ "x-idempotency-key": "a", "idempotency-key": "b" }), { http: 400, detail });
   t.match(await keyed({ "x-idempotency-key": "a b" }), { http: 400, code: "idempotency_key_invalid" });
   t.match(await keyed({ "x-idempotency-key": "é" }), { http: 400, code: "idempotency_key_invalid" });
   t.match(await keyed({ "x-idempotency-key": "x".repeat(129) }), { http: 400 });
@@ -135,7 +137,7 @@ t.test("a show that is not there", async (t) => {
   const { ask, problem, allocator } = await fakeGateway();
   for (const showtime_id of ["nothing", "no such id!", "x".repeat(41)]) {
     const found = await problem(ask("POST", LOCK, { body: { showtime_id, seat_ids: ["A1"] } }));
-    t.match(found, { http: 404, code: "not_found" });
+    t.match(found, { http: 404, code: "not_found", detail: "There is no such show." }, "shows belong to nobody");
     // Before anything else that is wrong with the body.
     for (const body of [{ quantity: 0 }, { seat_ids: [] }, { quantity: 1, other: 1 }, {}]) {
       const wrong = await problem(ask("POST", LOCK, { body: { showtime_id, ...body } }));
@@ -161,7 +163,7 @@ t.test("every refusal has its status, says whether to ask again, and speaks in l
     [{ code: "retry_held", free: 3 }, 409, true, { free: 3, retry_after_s: 5 }],
     [{ code: "seats_taken", seats: [0, 11], free: 4 }, 409, false, { seats: ["A1", "B2"], free: 4 }],
     [{ code: "single_gap", stranded: 2, block: [3, 4] }, 409, false, { stranded: "A3", seats: ["A4", "A5"] }],
-    [{ code: "single_gap", stranded: 2, block: [] }, 409, false, { seats: [] }],
+    [{ code: "single_gap", stranded: 2, block: [] }, 409, false, { seats: undefined, stranded: "A3" }],
     [{ code: "no_contiguous_block", free: 5 }, 409, false, { free: 5 }],
     [{ code: "already_extended", expiresAt: 0 }, 409, false, { expires_at: "1970-01-01T00:00:00.000Z" }],
     [{ code: "hold_expired", status: "expired" }, 410, false, { booking_status: "expired" }],
@@ -222,6 +224,8 @@ t.test("extend once, release, and only one's own", async (t) => {
   t.match(released, { http: 200, status: "released", booked_at: null, reason: null });
   t.match(await problem(ask("DELETE", path, { key: "r" })), released, "asked again with the same key");
   t.match(await problem(ask("DELETE", path)), { http: 410, code: "hold_expired" });
+  const none = await problem(ask("DELETE", `${LOCK}/${SHOW}.${"y".repeat(22)}`));
+  t.match(none, { http: 404, detail: "There is no such booking, or it is not yours." });
   for (const id of ["nothing", "show-1.short", `other.${"x".repeat(22)}`, `show-1.${"x".repeat(22)}`, "show-1%00"]) {
     t.match(await problem(ask("DELETE", `${LOCK}/${id}`)), { http: 404, code: "not_found" }, id);
   }

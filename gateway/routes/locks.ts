@@ -7,10 +7,12 @@ import type { SeatChoice } from "../../shared/protocol/command.ts";
 import { json } from "../http/answer.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { RequestParts } from "../http/idempotency.ts";
+import type { Wish } from "../http/line-words.ts";
 import { invalidField, type Problem, type ProblemCode } from "../http/problem.ts";
 import type { HallSeats } from "../show-lookup.ts";
 import {
   ASK_DEADLINE_MS,
+  asked,
   BOOKING_NOT_FOUND,
   type BookingRouteDependencies,
   findShow,
@@ -21,7 +23,7 @@ import {
 import { LOCK_REQUEST, type LockRequest, parseLockRequest, showtimeOf } from "./lock-request.ts";
 import { OFFER_PROBLEMS, takeOffer, WAITER_NOT_FOUND } from "./offer.ts";
 import { resolveSeats } from "./seats.ts";
-import { BOOKING, bookingJson, LOCK, LOCK_PARAMS, lockJson } from "./shapes.ts";
+import { BOOKING, bookingJson, LOCK_ANSWER, LOCK_PARAMS, lockAnswer } from "./shapes.ts";
 
 export const lockEndpoints = (dependencies: BookingRouteDependencies): Endpoint[] => [
   lockEndpoint(dependencies),
@@ -75,7 +77,7 @@ const lockEndpoint = (dependencies: BookingRouteDependencies): Endpoint => {
         return isShowId(showId) && (await findShow(shows, showId)) !== undefined ? undefined : SHOW_NOT_FOUND;
       },
     },
-    answers: { 201: { description: "The seats are held", schema: LOCK } },
+    answers: { 201: LOCK_ANSWER },
     problems: LOCK_PROBLEMS,
     handle: async ({ session, key, body }) => {
       const showId = body.showtime_id;
@@ -92,8 +94,8 @@ const lockEndpoint = (dependencies: BookingRouteDependencies): Endpoint => {
       const operation = operations.of(session.id, showId, key, partsOf(chosen));
       const command = { kind: "PlaceHold", session: session.id, operation, choice: chosen } as const;
       const reply = await allocator.ask(showId, command, ASK_DEADLINE_MS);
-      if (reply.kind === "booking") return json(201, lockJson(reply.booking, show.hall));
-      return otherReply(reply, show.hall);
+      if (reply.kind === "booking") return lockAnswer(reply.booking, show.hall);
+      return otherReply(reply, asked("show", show, { wish: wishOf(chosen, show.hall) }));
     },
   });
 };
@@ -115,6 +117,16 @@ function choiceOf(body: LockRequest, hall: HallSeats): SeatChoice | Problem {
     contiguous: body.contiguous ?? false,
   };
 }
+
+/** Want of adjacent seats is another refusal here, which can pass. */
+const wishOf = (choice: SeatChoice, hall: HallSeats): Wish =>
+  choice.by === "seats"
+    ? { quantity: choice.seats.length, contiguous: false, isNarrowed: false }
+    : {
+        quantity: choice.quantity,
+        contiguous: false,
+        isNarrowed: choice.category !== undefined && hall.categories.length > 1,
+      };
 
 /** The order in which seats are named does not make another request. */
 const partsOf = (choice: SeatChoice): RequestParts =>
@@ -151,6 +163,6 @@ const changeEndpoint = ({ allocator, shows, operations }: BookingRouteDependenci
       const command = { kind: spec.kind, session: session.id, operation, bookingId };
       const reply = await allocator.ask(showId, command, ASK_DEADLINE_MS);
       if (reply.kind === "booking") return json(200, bookingJson(reply.booking, show.hall));
-      return otherReply(reply, show.hall);
+      return otherReply(reply, asked("booking", show));
     },
   });

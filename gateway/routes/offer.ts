@@ -4,15 +4,15 @@
 
 import type { SessionId, WaiterId } from "../../shared/kernel/ids.ts";
 import type { Reply } from "../../shared/protocol/reply.ts";
-import { json } from "../http/answer.ts";
 import type { Result } from "../http/endpoint.ts";
-import { notFound } from "../http/problem.ts";
-import type { HallSeats, ShowSeats } from "../show-lookup.ts";
-import { ASK_DEADLINE_MS, type BookingRouteDependencies, otherReply } from "./asking.ts";
+import { notYours } from "../http/problem.ts";
+import { type Asked, refusalProblem } from "../http/refusal.ts";
+import type { ShowSeats } from "../show-lookup.ts";
+import { ASK_DEADLINE_MS, asked, type BookingRouteDependencies, otherReply } from "./asking.ts";
 import { resolveSeats } from "./seats.ts";
-import { lockJson } from "./shapes.ts";
+import { lockAnswer } from "./shapes.ts";
 
-export const WAITER_NOT_FOUND = notFound("waiter");
+export const WAITER_NOT_FOUND = notYours("waiter");
 
 export interface Taking {
   readonly session: SessionId;
@@ -37,19 +37,26 @@ export async function takeOffer({ allocator, operations }: BookingRouteDependenc
     { kind: "AcceptOffer", session, operation, waiterId, seats },
     ASK_DEADLINE_MS,
   );
-  return reply.kind === "booking" ? json(201, lockJson(reply.booking, hall)) : swapRefusal(reply, hall);
+  if (reply.kind === "booking") return lockAnswer(reply.booking, hall);
+  return swapRefusal(reply, asked("waiter", taking.show, { waiterId }));
 }
 
-/** To somebody who has an offer "join the line" would be no advice. */
-function swapRefusal(reply: Reply, hall: HallSeats): Result {
-  if (reply.kind !== "refused" || reply.refusal.code !== "waitlist_active") return otherWaiterReply(reply, hall);
-  const { code, free } = reply.refusal;
-  return { code, free, detail: "Others ahead of you wait for these seats; the offer stands: take it, or name others." };
+/** Whoever has an offer need not join the line, and must know that a swap which failed has cost nothing. */
+function swapRefusal(reply: Reply, about: Asked): Result {
+  if (reply.kind !== "refused") return otherReply(reply, about);
+  const problem = refusalProblem(reply.refusal, about);
+  switch (problem.code) {
+    case "waitlist_active":
+      return { ...problem, detail: `People ahead of you wait for these seats. ${STANDS}` };
+    case "seats_taken":
+    case "single_gap":
+      return { ...problem, detail: `${problem.detail} ${STANDS}` };
+    default:
+      return problem;
+  }
 }
 
-/** The answer to every reply that is not the one a waiter's route asked for. */
-export const otherWaiterReply = (reply: Reply, hall: HallSeats): Result =>
-  reply.kind === "refused" && reply.refusal.code === "not_found" ? WAITER_NOT_FOUND : otherReply(reply, hall);
+const STANDS = "The offer stands as it was: accept it, or name other seats.";
 
 /** Refusals of taking up an offer, beyond those of every booking route. */
 export const OFFER_PROBLEMS = [

@@ -10,20 +10,25 @@ import { type LongPoll, longPoll } from "../../waitlist/poll/long-poll.ts";
 import { type PollLot, WAIT_MAX_MS } from "../../waitlist/poll/parking.ts";
 import type { GatewayContext } from "../http/answer.ts";
 import { forgetHeaders, offGone, onGone } from "../http/connection.ts";
-import { faultProblem } from "../http/problem.ts";
+import { faultProblem, type Problem, STOPPING } from "../http/problem.ts";
 import { queryInteger } from "../http/validation.ts";
 import { ASK_DEADLINE_MS } from "./asking.ts";
 
 const WAIT_MAX_S = WAIT_MAX_MS / 1000;
 
-export const POLL_QUERY = z.object({
-  wait: queryInteger({ min: 0, max: WAIT_MAX_S }).optional(),
-  after: queryInteger({ min: 0, max: Number.MAX_SAFE_INTEGER }).optional(),
+/** Strict: a misspelt `wait` would turn a long poll into one that answers at once, again and again. */
+export const POLL_QUERY = z.strictObject({
+  wait: queryInteger({ min: 0, max: WAIT_MAX_S })
+    .optional()
+    .openapi({ description: "Seconds to wait for another version than `after`. Without `after` nothing waits." }),
+  after: queryInteger({ min: 0, max: Number.MAX_SAFE_INTEGER })
+    .optional()
+    .openapi({ description: "The `version` you have. Whatever differs from it, older or newer, is answered at once." }),
 });
 
 export const POLL_DESCRIPTION =
   "With `wait` and `after` a long poll: answers at once when the version is not `after`, else when it changes, else " +
-  "after `wait` seconds with the present state.";
+  "after `wait` seconds with the present state. Without `after` it answers at once, whatever `wait` says.";
 
 export interface PollDependencies {
   readonly allocator: AllocatorPort;
@@ -40,7 +45,7 @@ export interface ShowPoll {
   readonly context: GatewayContext;
 }
 
-/** What the show says once there is news or the wait is over; `undefined` when there is no room to wait (LOT_FULL). */
+/** What the show says once there is news or the wait is over; `undefined` when there is no room to wait (noPlace). */
 export function pollShow(dependencies: PollDependencies, poll: ShowPoll): Promise<Reply | undefined> {
   return longPoll(dependencies.lot, dependencies.clock, new Wait(dependencies.allocator, poll));
 }
@@ -91,4 +96,7 @@ function versionOf(reply: Reply): number | undefined {
   return reply.kind === "waiter" ? reply.waiter.version : undefined;
 }
 
-export const LOT_FULL = faultProblem({ code: "overloaded", outcome: "none", retryAfterMs: 1_000 });
+/** To somebody whom the lot did not let in. */
+export const noPlace = ({ lot }: Pick<PollDependencies, "lot">): Problem => (lot.isClosed ? STOPPING : LOT_FULL);
+
+const LOT_FULL = faultProblem({ code: "overloaded", outcome: "none", retryAfterMs: 1_000 });

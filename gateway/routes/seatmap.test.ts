@@ -137,7 +137,7 @@ t.test("streams are bounded, cut off when slow, and ended in good order", async 
   t.equal(again.status, 200, "its place is free");
   gateway.drain();
   t.equal(await quick.next(), "end");
-  t.match(await problem(ask("GET", path)), { http: 503 });
+  t.match(await problem(ask("GET", path)), { http: 503, code: "overloaded", retry_after_s: 1, detail: /stopping/ });
 });
 
 async function eventsUntilEnd(events: ReturnType<typeof eventsOf>): Promise<void> {

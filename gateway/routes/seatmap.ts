@@ -4,7 +4,7 @@ import { z } from "@hono/zod-openapi";
 import { bytes, empty, JSON_TYPE } from "../http/answer.ts";
 import { type Endpoint, endpoint, type Result } from "../http/endpoint.ts";
 import { headerOf } from "../http/headers.ts";
-import { faultProblem } from "../http/problem.ts";
+import { faultProblem, STOPPING } from "../http/problem.ts";
 import type { SeatStreams } from "../seat-streams.ts";
 import type { SeatViewRead, SeatViews } from "../seat-views.ts";
 import { SHOW_NOT_FOUND } from "./asking.ts";
@@ -16,11 +16,15 @@ const SEAT_MAP = z
     layout_id: z.string(),
     epoch: z.int(),
     version: z.int(),
-    counts: z
-      .object({ free: z.int(), queued: z.int(), held: z.int(), sold: z.int(), blocked: z.int() })
-      .openapi({ description: "`queued` are those of the free seats that waiters claim." }),
+    counts: z.object({ free: z.int(), queued: z.int(), held: z.int(), sold: z.int(), blocked: z.int() }).openapi({
+      description:
+        "`queued` are those of the free seats that people in line claim: locking them is refused with `waitlist_active`. " +
+        "What a newcomer may lock is `free` - `queued`.",
+    }),
     status: z.string().openapi({
-      description: "One character a seat in layout order: `0` free, `1` held, `2` sold, `3` blocked.",
+      description:
+        "One character a seat in layout order: `0` free (also where people in line claim it), `1` held (also being paid " +
+        "for, or offered to somebody in line), `2` sold, `3` blocked.",
     }),
     stale: z
       .boolean()
@@ -102,6 +106,7 @@ const streamEndpoint = (streams: SeatStreams): Endpoint =>
         return { status: 200, contentType, body: opened.body, headers: { "X-Accel-Buffering": "no" } };
       }
       if (opened.kind === "unknown_show") return SHOW_NOT_FOUND;
+      if (opened.kind === "stopping") return STOPPING;
       return opened.kind === "full" ? STREAMS_FULL : faultProblem(opened.fault);
     },
   });

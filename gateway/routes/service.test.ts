@@ -49,6 +49,15 @@ t.test("a session for anybody", async (t) => {
   });
 });
 
+t.test("the bare address leads to the docs", async (t) => {
+  const { ask } = await fakeGateway();
+  for (const path of ["/", "/docs/"]) {
+    const response = await ask("GET", path, { token: "" });
+    t.match([response.status, response.headers.get("location")], [302, "/docs"], path);
+    t.equal(await response.text(), "");
+  }
+});
+
 t.test("the docs are local, and nothing else of the disk is", async (t) => {
   const { ask } = await fakeGateway();
   const page = await ask("GET", "/docs");
@@ -113,4 +122,49 @@ t.test("the OpenAPI document describes every route", async (t) => {
     requestBody: { required: false },
     responses: { 201: {}, 409: { description: /`no_offer`/ }, 410: {}, 422: { description: /`wrong_swap`/ } },
   });
+});
+
+interface Described {
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+  readonly properties?: Readonly<Record<string, Described>>;
+  readonly anyOf?: readonly Described[];
+}
+
+t.test("the OpenAPI document says what a newcomer must know", async (t) => {
+  const { ask } = await fakeGateway();
+  const document = (await (await ask("GET", "/openapi.json")).json()) as {
+    readonly info: { readonly description: string };
+    readonly paths: Record<string, Record<string, { parameters: { name: string; description?: string }[] }>>;
+    readonly components: { readonly schemas: Readonly<Record<string, Described>> };
+  };
+  const { schemas } = document.components;
+  const problem = schemas.Problem?.properties ?? {};
+  for (const name of ["waiter_id", "waiter_state", "stranded", "lock_id", "held", "seats"]) {
+    t.ok(problem[name]?.description, name);
+  }
+  for (const code of ["waitlist_active", "offer_lapsed", "show_full", "validation_failed", "method_not_allowed"]) {
+    t.ok(problem.code?.enum?.includes(code), code);
+    t.match(problem.code?.description, code);
+  }
+  const { state } = schemas.Waiter?.properties ?? {};
+  t.equal(state?.enum?.length, 10);
+  for (const each of state?.enum ?? []) t.match(state?.description, `\`${each}\`: `);
+  const byNumber = schemas.LockRequest?.anyOf?.find(({ properties }) => properties?.quantity !== undefined);
+  for (const request of [schemas.JoinRequest, byNumber]) {
+    for (const name of ["accessible", "contiguous"]) {
+      const found = request?.properties?.[name];
+      t.match([found?.default, typeof found?.description], [false, "string"], name);
+    }
+  }
+  for (const path of ["/v1/waitlist/{waiter_id}", "/v1/bookings/{booking_id}"]) {
+    const { parameters = [] } = document.paths[path]?.get ?? {};
+    for (const name of ["wait", "after"]) t.match(parameters.find((each) => each.name === name)?.description, /.{20}/);
+  }
+  for (const path of ["/v1/bookings/lock", "/v1/waitlist/{waiter_id}/offer/accept"]) {
+    t.match(document.paths[path]?.post, { responses: { 201: { headers: { Location: {} } } } });
+  }
+  t.match(schemas.SeatMap?.properties?.counts?.description, /waitlist_active/);
+  t.match(document.info.description, /405/);
 });

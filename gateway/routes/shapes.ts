@@ -5,6 +5,7 @@ import { z } from "@hono/zod-openapi";
 import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
 import { isShowId, showOf } from "../../shared/kernel/ids.ts";
 import type { BookingView } from "../../shared/protocol/reply.ts";
+import { type Answer, json } from "../http/answer.ts";
 import { rfc3339 } from "../http/rfc3339.ts";
 import { type HallSeats, labelIn } from "../show-lookup.ts";
 
@@ -76,9 +77,15 @@ export function bookingJson(booking: BookingView, hall: HallSeats) {
   };
 }
 
-export function lockJson(booking: BookingView, hall: HallSeats) {
+export const LOCK_ANSWER = {
+  description: "The seats are held",
+  schema: LOCK,
+  headers: { Location: "The booking that the lock is" },
+};
+
+export function lockAnswer(booking: BookingView, hall: HallSeats): Answer {
   const expiresAt = rfc3339(booking.expiresAt);
-  return {
+  const lock = {
     lock_id: booking.id,
     showtime_id: booking.showId,
     seats: booking.seats.map(labelIn(hall)),
@@ -87,4 +94,5 @@ export function lockJson(booking: BookingView, hall: HallSeats) {
     expires_at: expiresAt,
     expiry_timestamp: expiresAt,
   };
+  return json(201, lock, { Location: `/v1/bookings/${booking.id}` });
 }

@@ -3,8 +3,8 @@
 import { z } from "@hono/zod-openapi";
 import type { WaiterId } from "../../shared/kernel/ids.ts";
 import { showOf } from "../../shared/kernel/ids.ts";
-import type { OfferView, WaiterView } from "../../shared/protocol/reply.ts";
-import { ENDED } from "../http/refusal.ts";
+import type { OfferView, WaiterStatus, WaiterView } from "../../shared/protocol/reply.ts";
+import { endText, type Wish } from "../http/line-words.ts";
 import { rfc3339 } from "../http/rfc3339.ts";
 import { type HallSeats, labelIn } from "../show-lookup.ts";
 import { ROUTED_ID_PATTERN } from "./shapes.ts";
@@ -17,6 +17,19 @@ export const WAITER_PARAMS = z.object({
 });
 
 const instant = z.iso.datetime();
+
+const STATES = {
+  waiting: "in line",
+  offered: "seats are held for it: accept or decline before `offer.expires_at`",
+  accepted: "the offer was taken: `lock_id` is its hold",
+  declined: "the offer was declined",
+  lapsed: "the offer was not taken in time",
+  cancelled: "left by its session",
+  expired: "an hour has passed",
+  hopeless: "so many seats can no longer become free",
+  absent: "not polled for 5 minutes",
+  closed: "sales have ended, or the show was cancelled",
+} as const satisfies Record<WaiterStatus, string>;
 
 const OFFER = z
   .object({
@@ -35,18 +48,12 @@ export const WAITER = z
     categories: z.array(z.string()),
     accessible: z.boolean(),
     contiguous: z.boolean(),
-    state: z.enum([
-      "waiting",
-      "offered",
-      "accepted",
-      "declined",
-      "lapsed",
-      "cancelled",
-      "expired",
-      "hopeless",
-      "absent",
-      "closed",
-    ]),
+    state: z.enum(Object.keys(STATES) as WaiterStatus[]).openapi({
+      description: Object.entries(STATES)
+        .map(([state, meaning]) => `\`${state}\`: ${meaning}`)
+        .join("; ")
+        .concat(". All but the first two are ends."),
+    }),
     version: z.int().openapi({ description: "Changes with the state; a new position alone is none." }),
     position: z.int().openapi({ description: "1 is the head of the line; 0 once it no longer waits." }),
     estimated_wait_s: z.int().nullable().openapi({ description: "By the show's own recent pace; null while unknown." }),
@@ -75,9 +82,15 @@ export function waiterJson(waiter: WaiterView, hall: HallSeats) {
     expires_at: rfc3339(waiter.expiresAt),
     lock_id: waiter.holdId ?? null,
     offer: offer === undefined ? null : offerJson(offer, hall),
-    reason: ENDED[waiter.status] ?? null,
+    reason: endText(waiter.status, { holdId: waiter.holdId, wish: wishOf(waiter, hall) }) ?? null,
   };
 }
+
+/** What was asked for, for the words of a refusal or an end. */
+export const wishOf = (
+  { quantity, contiguous, categories }: Pick<WaiterView, "quantity" | "contiguous" | "categories">,
+  hall: HallSeats,
+): Wish => ({ quantity, contiguous, isNarrowed: categories.length < hall.categories.length });
 
 const offerJson = (offer: OfferView, hall: HallSeats) => ({
   seats: offer.seats.map(labelIn(hall)),

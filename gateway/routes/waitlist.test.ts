@@ -1,7 +1,7 @@
 // The line over HTTP: joining, waiting, offers and every refusal; long polls that lose no wake-up.
 
 import t from "tap";
-import type { WaiterId } from "../../shared/kernel/ids.ts";
+import type { BookingId, WaiterId } from "../../shared/kernel/ids.ts";
 import type { Refusal, Reply, WaiterStatus } from "../../shared/protocol/reply.ts";
 import { settled } from "../../waitlist/poll/fake-time.ts";
 import { type FakeGateway, fakeGateway, SHOW } from "../fake-gateway.ts";
@@ -146,23 +146,31 @@ t.test("a show that is not there comes before what is wrong with the body", asyn
 t.test("every refusal has its status, and says what to do next", async (t) => {
   const { ask, problem, allocator } = await fullShow();
   const other = `${SHOW}.${"w".repeat(22)}` as WaiterId;
-  const ended = (code: "offer_lapsed" | "waiter_finished", status: WaiterStatus): Refusal => ({ code, status });
+  const lapsed = (status: WaiterStatus, holdId?: BookingId): Refusal => ({ code: "offer_lapsed", status, holdId });
+  const ended = (status: WaiterStatus): Refusal => ({ code: "waiter_finished", status });
+  const hold = `${SHOW}.${"h".repeat(22)}` as BookingId;
   const cases: [refusal: Refusal, status: number, retryable: boolean, detail: RegExp, more?: object][] = [
     [{ code: "seats_available", free: 4 }, 409, false, /POST \/v1\/bookings\/lock/, { free: 4 }],
-    [{ code: "show_full", free: 1 }, 409, false, /fewer or another show/, { free: 1 }],
-    [{ code: "already_waiting", waiterId: other }, 409, false, /GET \/v1\/waitlist\//, { waiter_id: other }],
+    [{ code: "show_full", free: 0 }, 409, false, /^This show is sold out; choose another one\.$/, { free: 0 }],
+    [{ code: "already_waiting", waiterId: other }, 409, false, /GET \/v1\/waitlist\/show-1\.w/, { waiter_id: other }],
     [{ code: "hold_limit", held: 9 }, 409, false, /10 seats.*has 9/, { held: 9 }],
     [{ code: "sales_closed" }, 409, false, /another one/],
     [{ code: "not_admitted" }, 403, false, /join its queue/],
     [{ code: "waitlist_full" }, 503, true, /try again later/, { retry_after_s: 60 }],
-    [{ code: "waitlist_active", free: 2 }, 409, false, /POST \/v1\/shows\/\{show_id\}\/waitlist/, { free: 2 }],
-    [{ code: "retry_held", free: 3 }, 409, true, /POST \/v1\/shows\/\{show_id\}\/waitlist/, { retry_after_s: 5 }],
+    [{ code: "waitlist_active", free: 2 }, 409, false, /POST \/v1\/shows\/show-1\/waitlist, or wait for/, { free: 2 }],
+    [{ code: "retry_held", free: 3 }, 409, true, /POST \/v1\/shows\/show-1\/waitlist/, { retry_after_s: 5 }],
     [{ code: "no_offer" }, 409, true, /GET \/v1\/waitlist\/\{waiter_id\}\?wait=30/, { retry_after_s: 5 }],
-    [ended("offer_lapsed", "lapsed"), 410, false, /not taken in time.*join again/, { waiter_state: "lapsed" }],
-    [ended("offer_lapsed", "accepted"), 410, false, /pay for the hold/, { waiter_state: "accepted" }],
+    [lapsed("lapsed"), 410, false, /not taken in time.*join again/, { waiter_state: "lapsed", lock_id: undefined }],
+    [
+      lapsed("accepted", hold),
+      410,
+      false,
+      /GET \/v1\/bookings\/show-1\.h/,
+      { waiter_state: "accepted", lock_id: hold },
+    ],
     [{ code: "offer_open" }, 409, false, /accept or decline/],
-    [ended("waiter_finished", "expired"), 409, false, /an hour; join again/, { waiter_state: "expired" }],
-    [ended("waiter_finished", "hopeless"), 409, false, /fewer/, { waiter_state: "hopeless" }],
+    [ended("expired"), 409, false, /an hour; join again/, { waiter_state: "expired" }],
+    [ended("hopeless"), 409, false, /fewer/, { waiter_state: "hopeless" }],
     [
       { code: "quantity_not_lower", quantity: 3 },
       422,
@@ -182,7 +190,7 @@ t.test("every refusal has its status, and says what to do next", async (t) => {
       422,
       false,
       /must name 2, as many as are offered/,
-      { seats: [], errors: [{ field: "seat_ids" }] },
+      { seats: undefined, errors: [{ field: "seat_ids" }] },
     ],
   ];
   for (const [refusal, status, retryable, detail, more] of cases) {
@@ -312,7 +320,14 @@ t.test("an offer is shown, and accepting it answers a lock", async (t) => {
     expires_at: expiresAt,
     expiry_timestamp: expiresAt,
   });
-  t.match(await problem(ask("GET", path)), { state: "accepted", lock_id: lock.lock_id, offer: null, reason: /pay/ });
+  t.equal(response.headers.get("location"), `/v1/bookings/${lock.lock_id}`);
+  const { lock_id } = lock;
+  const reason = `The offer was taken; its hold is ${lock_id}: GET /v1/bookings/${lock_id} says what became of it.`;
+  t.match(await problem(ask("GET", path)), { state: "accepted", lock_id, offer: null, reason });
+  for (const late of ["accept", "decline"]) {
+    const found = await problem(ask("POST", `${path}/offer/${late}`));
+    t.match(found, { http: 410, code: "offer_lapsed", waiter_state: "accepted", lock_id, detail: reason });
+  }
   t.match(await problem(ask("GET", `/v1/bookings/${lock.lock_id}`)), { http: 200, status: "held" });
 });
 
@@ -368,11 +383,13 @@ t.test("a swap is refused with the offer left standing, and speaks in labels", a
   allocator.showOf(SHOW).seats[11] = 0;
   const accept = (...seat_ids: string[]) =>
     problem(ask("POST", `/v1/waitlist/${id}/offer/accept`, { body: { seat_ids } }));
-  t.match(await accept("A1"), { http: 422, code: "wrong_swap", seats: [], detail: /must name 2/ });
+  t.match(await accept("A1"), { http: 422, code: "wrong_swap", seats: undefined, detail: /must name 2/ });
   t.match(await accept("A1", "B2"), { http: 422, code: "wrong_swap", seats: ["B2"], detail: /B2 is not/ });
-  t.match(await accept("A1", "A5"), { http: 409, code: "seats_taken", seats: ["A5"] });
+  t.match(await accept("A1", "A5"), { http: 409, code: "seats_taken", seats: ["A5"], detail: /The offer stands/ });
+  allocator.override = () => ({ kind: "refused", refusal: { code: "single_gap", stranded: 3, block: [2, 3] } });
+  t.match(await accept("A1", "A3"), { code: "single_gap", stranded: "A4", detail: /A4 would.*The offer stands/ });
   allocator.override = () => ({ kind: "refused", refusal: { code: "waitlist_active", free: 1 } });
-  t.match(await accept("A1", "A3"), { http: 409, code: "waitlist_active", detail: /the offer stands/ });
+  t.match(await accept("A1", "A3"), { http: 409, code: "waitlist_active", detail: /ahead of you.*The offer stands/ });
   allocator.override = undefined;
   t.match(await problem(ask("GET", `/v1/waitlist/${id}`)), { state: "offered", offer: { seats: ["A1", "A2"] } });
   allocator.showOf(SHOW).seats[2] = 0;
@@ -385,7 +402,9 @@ t.test("declining ends the place and frees the seats", async (t) => {
   const { ask, problem, allocator } = gateway;
   const id = await joined(gateway);
   const path = `/v1/waitlist/${id}/offer/decline`;
-  t.match(await problem(ask("POST", path)), { http: 409, code: "no_offer", retryable: true });
+  const early = await problem(ask("POST", path));
+  t.match(early, { http: 409, code: "no_offer", retryable: true });
+  t.ok(String(early.detail).includes(`DELETE /v1/waitlist/${id}.`), "how to leave");
   allocator.offer(SHOW, id, [0, 1]);
   t.match(await problem(ask("POST", path, { key: "k" })), {
     http: 200,
@@ -419,6 +438,71 @@ t.test("every end of a place has its reason, for people", async (t) => {
   t.equal(reasons.size, ends.length);
 });
 
+t.test("what can never be had says what could be, by what was asked", async (t) => {
+  const gateway = await fullShow();
+  const { ask, problem, allocator } = gateway;
+  const anew = ", or choose another show.";
+  const joins: [body: object, free: number, detail: string][] = [
+    [{ quantity: 1 }, 0, "This show is sold out; choose another one."],
+    [{ quantity: 1, contiguous: true }, 0, "This show is sold out; choose another one."],
+    [{ quantity: 1, categories: ["premium"] }, 0, `What you named is sold out; ask for other categories${anew}`],
+    [{ quantity: 3 }, 1, `So many seats can no longer be had; ask for fewer${anew}`],
+    [
+      { quantity: 3, categories: ["premium", "standard"] },
+      1,
+      `So many seats can no longer be had; ask for fewer${anew}`,
+    ],
+    [
+      { quantity: 3, categories: ["standard"] },
+      1,
+      `So many seats can no longer be had; ask for fewer or for other categories${anew}`,
+    ],
+    [
+      { quantity: 3, contiguous: true },
+      3,
+      `So many seats side by side can no longer be had; ask without \`contiguous\` or for fewer${anew}`,
+    ],
+    [
+      { quantity: 3, contiguous: true },
+      2,
+      `So many seats can no longer be had, or not side by side; ask without \`contiguous\` or for fewer${anew}`,
+    ],
+  ];
+  const refusal = (free: number): Reply => ({ kind: "refused", refusal: { code: "show_full", free } });
+  for (const [body, free, detail] of joins) {
+    allocator.override = () => refusal(free);
+    t.match(await problem(ask("POST", JOIN, { body })), { http: 409, code: "show_full", free, detail });
+  }
+  const locks: [body: object, detail: string][] = [
+    [{ quantity: 1 }, "This show is sold out; choose another one."],
+    [{ seat_ids: ["A1"] }, "This show is sold out; choose another one."],
+    [{ quantity: 2, contiguous: true }, `So many seats can no longer be had; ask for fewer${anew}`],
+    [{ quantity: 1, category: "premium" }, `What you named is sold out; ask for other categories${anew}`],
+  ];
+  for (const [body, detail] of locks) {
+    allocator.override = () => refusal(0);
+    const found = await problem(ask("POST", LOCK, { body: { showtime_id: SHOW, ...body } }));
+    t.match(found, { http: 409, code: "show_full", free: 0, detail });
+  }
+  allocator.override = undefined;
+  const hopeless: [body: object, reason: string][] = [
+    [{ quantity: 1 }, "This show is sold out; choose another one."],
+    [
+      { quantity: 2, categories: ["premium"] },
+      `So many seats can no longer become free; join again for fewer or for other categories${anew}`,
+    ],
+    [
+      { quantity: 2, contiguous: true },
+      `So many seats can no longer become free, or not side by side; join again without \`contiguous\` or for fewer${anew}`,
+    ],
+  ];
+  for (const [body, reason] of hopeless) {
+    const { waiter_id } = await problem(ask("POST", JOIN, { body }));
+    allocator.endWaiter(SHOW, waiter_id as WaiterId, "hopeless");
+    t.match(await problem(ask("GET", `/v1/waitlist/${waiter_id}`)), { state: "hopeless", reason });
+  }
+});
+
 t.test("bad waits name the parameter", async (t) => {
   const gateway = await fullShow();
   const { ask, problem } = gateway;
@@ -430,9 +514,14 @@ t.test("bad waits name the parameter", async (t) => {
     ["wait=1&wait=2", "wait"],
     ["wait=1&after=x", "after"],
     ["after=%00", "after"],
+    ["wiat=30&after=1", "wiat"],
+    ["wait=30&after=1&__proto__=1", "__proto__"],
   ] as const) {
-    t.match(await problem(ask("GET", `/v1/waitlist/${id}?${query}`)), { http: 422, errors: [{ field }] }, query);
+    for (const path of [`/v1/waitlist/${id}`, `/v1/bookings/${id}`])
+      t.match(await problem(ask("GET", `${path}?${query}`)), { http: 422, errors: [{ field }] }, query);
   }
+  const misspelt = problem(ask("GET", `/v1/waitlist/${id}?wiat=30`));
+  t.match(await misspelt, { errors: [{ field: "wiat", message: "is not a parameter here" }] });
 });
 
 t.test("a long poll answers news at once, else the offer when it comes, else the present", async (t) => {
@@ -488,7 +577,16 @@ t.test("an offer whose message was lost with its show's owner is heard when the 
   const before = show.line.get(id);
   if (before === undefined) throw new Error("nobody waits");
   show.line.set(id, { ...before, status: "closed", version: 2 });
-  allocator.emit({ showId: SHOW, epoch: 2, previous: 2, version: 2, changes: [], queued: 0, touched: [] });
+  allocator.emit({
+    showId: SHOW,
+    epoch: 2,
+    previous: 2,
+    version: 2,
+    changes: [],
+    queued: 0,
+    isReload: true,
+    touched: [],
+  });
   // No time passes in this test: only a wake-up can end the wait.
   t.match(await waiting, { http: 200, state: "closed", version: 2 });
 });
@@ -507,5 +605,7 @@ t.test("a client that goes away frees its place; a full lot says so; a drained g
   await settled();
   gateway.gateway.drain();
   t.match(await second, { http: 200, state: "waiting", version: 1 });
+  const again = problem(ask("GET", path));
+  t.match(await again, { http: 503, code: "overloaded", retry_after_s: 1, detail: /stopping.*ask again/ });
   t.same(time.armed, []);
 });

@@ -3,13 +3,15 @@
 // W2: all categories named are the same request as none: an idempotency key does not tell them apart.
 
 import { z } from "@hono/zod-openapi";
+import type { WaiterId } from "../../shared/kernel/ids.ts";
 import { SEATS_PER_SESSION_MAX } from "../../shared/protocol/terms.ts";
 import { json } from "../http/answer.ts";
-import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { type Endpoint, endpoint, isProblem } from "../http/endpoint.ts";
 import { type FieldError, invalid, type Problem, type ProblemCode } from "../http/problem.ts";
 import type { HallSeats } from "../show-lookup.ts";
 import {
   ASK_DEADLINE_MS,
+  asked,
   type BookingRouteDependencies,
   findShow,
   otherReply,
@@ -17,10 +19,10 @@ import {
   showNamedBy,
 } from "./asking.ts";
 import { CATEGORY_LENGTH_MAX, LABEL_LENGTH_MAX } from "./lock-request.ts";
-import { OFFER_PROBLEMS, otherWaiterReply, takeOffer, WAITER_NOT_FOUND } from "./offer.ts";
-import { LOT_FULL, POLL_DESCRIPTION, POLL_QUERY, type PollDependencies, pollShow } from "./polling.ts";
-import { LOCK, SHOW_PARAMS } from "./shapes.ts";
-import { WAITER, WAITER_PARAMS, waiterJson } from "./waiter-shapes.ts";
+import { OFFER_PROBLEMS, takeOffer, WAITER_NOT_FOUND } from "./offer.ts";
+import { noPlace, POLL_DESCRIPTION, POLL_QUERY, type PollDependencies, pollShow } from "./polling.ts";
+import { LOCK_ANSWER, SHOW_PARAMS } from "./shapes.ts";
+import { WAITER, WAITER_PARAMS, waiterJson, wishOf } from "./waiter-shapes.ts";
 
 export type WaitlistDependencies = BookingRouteDependencies & PollDependencies;
 
@@ -38,8 +40,14 @@ const JOIN_REQUEST = z
       .max(CATEGORIES_MAX)
       .optional()
       .openapi({ description: "Names of those that will do; all of the hall unless said." }),
-    accessible: z.boolean().optional().openapi({ description: "Accessible seats will do, too." }),
-    contiguous: z.boolean().optional().openapi({ description: "Adjacent seats only, else an offer may be in pieces." }),
+    accessible: z
+      .boolean()
+      .optional()
+      .openapi({ default: false, description: "Accessible seats will do, too; without it none is offered." }),
+    contiguous: z
+      .boolean()
+      .optional()
+      .openapi({ default: false, description: "Adjacent seats only; without it an offer may be in pieces." }),
   })
   .openapi("JoinRequest");
 
@@ -127,7 +135,7 @@ const joinEndpoint = ({ allocator, shows, operations }: WaitlistDependencies): E
       const wish = { quantity: body.quantity, categories, accessible, contiguous };
       const command = { kind: "JoinWaitlist", session: session.id, operation, ...wish } as const;
       const reply = await allocator.ask(showId, command, ASK_DEADLINE_MS);
-      if (reply.kind !== "waiter") return otherReply(reply, show.hall);
+      if (reply.kind !== "waiter") return otherReply(reply, asked("show", show, { wish: wishOf(wish, show.hall) }));
       return json(201, waiterJson(reply.waiter, show.hall), { Location: `/v1/waitlist/${reply.waiter.id}` });
     },
   });
@@ -168,8 +176,8 @@ const readEndpoint = (dependencies: WaitlistDependencies): Endpoint =>
       if (show === undefined) return WAITER_NOT_FOUND;
       const command = { kind: "ReadWaiter", session: session.id, waiterId } as const;
       const reply = await pollShow(dependencies, { showId, id: waiterId, command, query, context });
-      if (reply === undefined) return LOT_FULL;
-      if (reply.kind !== "waiter") return otherWaiterReply(reply, show.hall);
+      if (reply === undefined) return noPlace(dependencies);
+      if (reply.kind !== "waiter") return otherReply(reply, asked("waiter", show, { waiterId }));
       return json(200, waiterJson(reply.waiter, show.hall));
     },
   });
@@ -199,7 +207,7 @@ const lowerEndpoint = ({ allocator, shows, operations }: WaitlistDependencies): 
         { kind: "LowerWaiter", ...who, quantity: body.quantity },
         ASK_DEADLINE_MS,
       );
-      if (reply.kind !== "waiter") return otherWaiterReply(reply, show.hall);
+      if (reply.kind !== "waiter") return otherReply(reply, asked("waiter", show, { waiterId }));
       return json(200, waiterJson(reply.waiter, show.hall));
     },
   });
@@ -217,7 +225,7 @@ const acceptEndpoint = (dependencies: WaitlistDependencies): Endpoint =>
     idempotent: true,
     params: WAITER_PARAMS,
     body: { schema: ACCEPT_REQUEST, optional: true },
-    answers: { 201: { description: "The seats are held", schema: LOCK } },
+    answers: { 201: LOCK_ANSWER },
     problems: [...OFFER_PROBLEMS, ...MUTATION_PROBLEMS],
     handle: async ({ session, key, params, body }) => {
       const waiterId = params.waiter_id;
@@ -257,7 +265,13 @@ const endEndpoint = ({ allocator, shows, operations }: WaitlistDependencies, spe
       const operation = operations.of(session.id, showId, key, [spec.kind, waiterId]);
       const command = { kind: spec.kind, session: session.id, operation, waiterId };
       const reply = await allocator.ask(showId, command, ASK_DEADLINE_MS);
-      if (reply.kind !== "waiter") return otherWaiterReply(reply, show.hall);
-      return json(200, waiterJson(reply.waiter, show.hall));
+      if (reply.kind === "waiter") return json(200, waiterJson(reply.waiter, show.hall));
+      const result = otherReply(reply, asked("waiter", show, { waiterId }));
+      return isProblem(result) && result.code === "no_offer" ? nothingToDecline(result, waiterId) : result;
     },
   });
+
+const nothingToDecline = (problem: Problem, waiterId: WaiterId): Problem => ({
+  ...problem,
+  detail: `No seats are offered yet, so there is nothing to decline. To leave the line: DELETE /v1/waitlist/${waiterId}.`,
+});

@@ -1,6 +1,8 @@
 // Branded ids. An id is a plain string at run time; the brand stops one kind from being passed for another.
 // K1: a hold, booking or waiter id is `<show id>.<22 base64url characters>`, so any gateway routes it without a
 //     look-up, and its 128 bits cannot be guessed.
+// K2: session, operation, hold and waiter ids are random to their last characters (tables hash those): who asks under
+//     another name, an issuer's subject, becomes a session id by a keyed hash at the gateway.
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };

@@ -94,13 +94,15 @@ export interface ShowUpdate {
   /**
    * The version this update follows. Its changes are absolute, so a view at version v takes it when
    * `previous <= v < version`; below `previous` there is a gap and the view reads a snapshot.
-   * `previous = version`: the show was loaded anew, what came before may have been missed. Views and polls read again.
+   * `previous = version`: no turn was committed, only `queued` is another, by who polls and who does not.
    */
   readonly previous: number;
   readonly version: number;
   /** Seat index and its new state, each seat at most once. */
   readonly changes: readonly (readonly [seat: number, status: number])[];
   readonly queued: number;
+  /** The show was loaded anew, what came before may have been missed: views and polls read again. */
+  readonly isReload?: true;
   /** Bookings (and waiters) whose state changed: wakes their parked polls. */
   readonly touched: readonly string[];
 }
@@ -137,8 +139,8 @@ export type Refusal =
   | { readonly code: "waitlist_full" }
   /** There is no offer to take or decline yet: the waiter still waits. */
   | { readonly code: "no_offer" }
-  /** The offer, or the whole entry, is over; `status` says how. */
-  | { readonly code: "offer_lapsed"; readonly status: WaiterStatus }
+  /** The offer, or the whole entry, is over; `status` says how, `holdId` is the hold that an accepted one became. */
+  | { readonly code: "offer_lapsed"; readonly status: WaiterStatus; readonly holdId: BookingId | undefined }
   /** An entry with an open offer cannot be changed: accept or decline it first. */
   | { readonly code: "offer_open" }
   /** The entry is over; `status` says how. */

@@ -18,7 +18,7 @@ CREATE TABLE waiter (
   expires_at bigint NOT NULL,
   ended_at bigint,
   request_hash bigint NOT NULL,
-  -- {seats, total, currency, expiresAt, graceMs, lineMs}: what it is offered, or was
+  -- {seats, total, currency, expiresAt, graceMs, lineMs}: what it is offered now
   offer jsonb,
   -- the 22 characters of the hold that an accepted offer became
   hold_id text,

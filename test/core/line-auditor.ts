@@ -204,6 +204,7 @@ export function misinformation(books: Auditor, command: ShowCommand, refusal: Re
     case "hold_limit":
       return "session" in command ? wrong("held", refusal.held, books.seatsOf(command.session)) : ["whose?"];
     case "offer_lapsed":
+      return [...wrong("status", refusal.status, party?.status), ...wrong("holdId", refusal.holdId, party?.holdId)];
     case "waiter_finished":
       return wrong("status", refusal.status, party?.status);
     case "quantity_not_lower":

@@ -23,7 +23,7 @@ export class Hopeless {
       this.#potential = potential;
       this.#lanes = [];
     }
-    for (const lane of isChanged ? lanes.all() : unjudged) this.#judgeLane(lane, room);
+    for (const lane of isChanged ? lanes.all() : unjudged) this.#judgeLane(lanes, lane, room);
   }
 
   /** One of those who were judged hopeless and still wait. */
@@ -35,11 +35,13 @@ export class Hopeless {
     return undefined;
   }
 
-  #judgeLane(lane: Lane, room: Room): void {
+  #judgeLane(lanes: Lanes, lane: Lane, room: Room): void {
     const first = lane.first;
     if (first === undefined) return;
-    lane.isHopeless =
-      room.potentialOf(lane.classes) < lane.quantity || (lane.contiguous && !room.couldSeat(first.waiter));
+    lanes.judge(
+      lane,
+      room.potentialOf(lane.classes) < lane.quantity || (lane.contiguous && !room.couldSeat(first.waiter)),
+    );
     if (lane.isHopeless) this.#lanes.push(lane);
   }
 }

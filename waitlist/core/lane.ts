@@ -20,7 +20,7 @@ export class Lane {
   index = -1;
   /** Its head's place; kept by `Lanes` with the index. */
   headPlace = 0;
-  /** Nobody in it can ever be seated. Kept by `Hopeless`. */
+  /** Nobody in it can ever be seated. Kept by `Lanes`. */
   isHopeless = false;
   #head: Entry | undefined;
   #first: Entry | undefined;

@@ -1,11 +1,20 @@
 // All lanes of a line: found by what is wanted, and those with an eligible head in order of their heads' places.
 // Finding whom to serve walks these and never the line.
 // N1: `inOrder` has the lanes with a head, ascending by its place; each knows its index.
-// N2: `claimed` is the union of their classes: the claim of every eligible waiter.
+// N2: `claimed` is the union of their classes, the hopeless ones apart: the claim of every eligible waiter that can yet
+//     be served.
 // N3: a lane without members is forgotten at once, so there are never more lanes than waiters.
 
 import type { Entry } from "./entry.ts";
 import { Lane } from "./lane.ts";
+import { LANES_MAX } from "./waiter.ts";
+
+/** What a lane is of. */
+export interface Wish {
+  readonly classes: number;
+  readonly quantity: number;
+  readonly contiguous: boolean;
+}
 
 export class Lanes {
   readonly #byKey = new Map<number, Lane>();
@@ -38,7 +47,8 @@ export class Lanes {
 
   /** Like all writers here it answers whether a lane's head changed: only then may somebody have become servable. */
   enter(entry: Entry): boolean {
-    const key = keyOf(entry);
+    const { quantity, contiguous } = entry.waiter;
+    const key = keyOf({ classes: entry.classes, quantity, contiguous });
     let lane = this.#byKey.get(key);
     if (lane === undefined) {
       lane = new Lane(key, entry);
@@ -54,6 +64,18 @@ export class Lanes {
     lane.leave(entry);
     if (lane.first === undefined) this.#byKey.delete(lane.key);
     return this.#reorder(lane);
+  }
+
+  /** Whether anybody of the lane can ever be seated: who cannot claims nothing. */
+  judge(lane: Lane, isHopeless: boolean): void {
+    if (lane.isHopeless === isHopeless) return;
+    lane.isHopeless = isHopeless;
+    if (lane.index >= 0) this.#claim(lane.classes, isHopeless ? -1 : 1);
+  }
+
+  /** Whether there may be a lane for this. */
+  hasRoomFor(wish: Wish): boolean {
+    return this.#byKey.size < LANES_MAX || this.#byKey.has(keyOf(wish));
   }
 
   /** It is eligible no longer. */
@@ -75,7 +97,7 @@ export class Lanes {
     let claimed = 0;
     for (const lane of this.#inOrder) {
       if (lane.headPlace >= place || claimed === this.#claimed) break;
-      claimed |= lane.classes;
+      if (!lane.isHopeless) claimed |= lane.classes;
     }
     return claimed;
   }
@@ -85,7 +107,7 @@ export class Lanes {
     if (head === undefined) return this.#takeOut(lane);
     if (lane.index < 0) {
       lane.index = this.#inOrder.push(lane) - 1;
-      this.#claim(lane.classes, 1);
+      if (!lane.isHopeless) this.#claim(lane.classes, 1);
     } else if (lane.headPlace === head.place) {
       return false;
     }
@@ -100,7 +122,7 @@ export class Lanes {
     this.#move(lane);
     this.#inOrder.pop();
     lane.index = -1;
-    this.#claim(lane.classes, -1);
+    if (!lane.isHopeless) this.#claim(lane.classes, -1);
     return true;
   }
 
@@ -135,6 +157,6 @@ export class Lanes {
 }
 
 /** Unlike for different wishes: 32 bits of classes, 4 of quantity, 1 of contiguity. */
-function keyOf({ classes, waiter }: Entry): number {
-  return (classes >>> 0) * 64 + waiter.quantity * 2 + (waiter.contiguous ? 1 : 0);
+function keyOf({ classes, quantity, contiguous }: Wish): number {
+  return (classes >>> 0) * 64 + quantity * 2 + (contiguous ? 1 : 0);
 }

@@ -131,7 +131,6 @@ class Life {
     assert.equal(line.size, naive.everybody.length);
     assert.equal(line.activeCount, naive.active.length);
     assert.equal(line.waitingCount, naive.waiting.length);
-    assert.equal(line.claimed, naive.claimedBefore(Number.POSITIVE_INFINITY));
     if (this.isQuiet && !line.stirred) {
       assert.equal(naive.nextOffer(this.policy, hall), undefined, "calm: nobody is servable");
       assert.deepEqual(naive.hopeless(hall), [], "calm: nobody is hopeless");
@@ -139,6 +138,7 @@ class Life {
     const stirred = line.stirred && naive.waiting.length > 0;
     assert.equal(line.nextAt(this.closesAt), stirred ? Number.NEGATIVE_INFINITY : naive.nextAt(this.closesAt));
     assert.equal(line.nextHopeless(hall) === undefined, naive.hopeless(hall).length === 0);
+    assert.equal(line.claimed, naive.claimedBefore(Number.POSITIVE_INFINITY, hall));
     for (const policy of ["strict", "first_fit"] as const) {
       const next = line.nextOffer(policy, hall);
       assert.deepEqual(next && { ...next, waiter: next.waiter.id }, this.expectedOffer(policy), policy);
@@ -151,7 +151,7 @@ class Life {
     const waiter = this.original(expected.id);
     assert.deepEqual(waiter, expected);
     assert.equal(line.positionOf(waiter), naive.positionOf(waiter.id));
-    assert.equal(line.claimedBefore(waiter), naive.claimedBefore(waiter.place));
+    assert.equal(line.claimedBefore(waiter), naive.claimedBefore(waiter.place, this.hall));
     const active = naive.active.find((other) => other.waiter.session === waiter.session);
     assert.equal(line.ofSession(waiter.session)?.id, active?.waiter.id);
     const rate = naive.rateAt(this.now);

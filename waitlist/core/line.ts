@@ -14,12 +14,12 @@ import type { WaiterStatus } from "../../shared/protocol/reply.ts";
 import { byPlace, type Entry, newEntry } from "./entry.ts";
 import { Expiry } from "./expiry.ts";
 import { Hopeless } from "./hopeless.ts";
-import { Lanes } from "./lanes.ts";
+import { Lanes, type Wish } from "./lanes.ts";
 import { Order } from "./order.ts";
 import { Pace } from "./pace.ts";
 import { Presence } from "./presence.ts";
 import { nextServing, type Room } from "./serve.ts";
-import { isWaiting, type Offer, type Waiter } from "./waiter.ts";
+import { isWaiting, type Offer, WAITERS_MAX, type Waiter } from "./waiter.ts";
 
 export type { Room } from "./serve.ts";
 
@@ -72,6 +72,11 @@ export class Line {
 
   *all(): IterableIterator<Waiter> {
     for (const entry of this.#entries.values()) yield entry.waiter;
+  }
+
+  /** Whether one more may wait, for this: waiters and different wishes are bounded. */
+  hasRoomFor(wish: Wish): boolean {
+    return this.activeCount < WAITERS_MAX && this.#lanes.hasRoomFor(wish);
   }
 
   /** Its active entry. */
@@ -176,12 +181,20 @@ export class Line {
     return Math.min(closesAt, this.#expiresAt(), this.#deadlines.nextAt(), this.#presence.nextAt());
   }
 
-  /** Who is unseen for 60 s is passed over from now on, and claims nothing. */
-  skipUnseen(at: number): void {
+  /** Who is unseen for 60 s is passed over from now on, and claims nothing: `countMax` of them, the rest stay due. */
+  skipUnseen(at: number, countMax = Number.POSITIVE_INFINITY): void {
     this.#settle();
-    for (let entry = this.#presence.skipNext(at); entry !== undefined; entry = this.#presence.skipNext(at)) {
+    for (let count = 0; count < countMax; count += 1) {
+      const entry = this.#presence.skipNext(at);
+      if (entry === undefined) return;
       if (this.#lanes.skip(entry)) this.#stirred = true;
     }
+  }
+
+  /** Whether somebody is still in line, or not yet skipped, who should not be. */
+  isBehind(at: number): boolean {
+    this.#settle();
+    return Math.min(this.#deadlines.nextAt(), this.#expiresAt(), this.#presence.nextAt()) <= at;
   }
 
   /** The earliest of what is due. It stays due until the waiter is finished. */
@@ -213,7 +226,7 @@ export class Line {
     this.#stirred = false;
   }
 
-  /** Classes that eligible waiters claim. A hopeless one claims until it has been told, which is the next thing done. */
+  /** Classes that eligible waiters claim. One that was found hopeless claims nothing while it waits to be told. */
   get claimed(): number {
     this.#settle();
     return this.#lanes.claimed;

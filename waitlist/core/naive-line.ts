@@ -72,9 +72,12 @@ export class NaiveLine {
     }
   }
 
-  claimedBefore(place: number): number {
+  /** Of eligible waiters that can yet be served. */
+  claimedBefore(place: number, room: Room): number {
+    const hopeless = this.hopeless(room);
     return this.eligible
       .filter(({ waiter }) => waiter.place < place)
+      .filter(({ waiter }) => !hopeless.includes(waiter.id))
       .reduce((claimed, { classes }) => claimed | classes, 0);
   }
 
