@@ -8,8 +8,9 @@
 //     no look-up.
 // S5: `bookings` is a linked hash map: its rows are what stands in the lines of `deadlines`, a live one in exactly
 //     one, any other in none. A booking is taken out of its line before it is taken out of `bookings`.
-// How it lies in memory decides how fast a turn is: among a thousand shows most of it waits for memory. So one table
-// finds a booking and its place in line, and nothing is built anew when the last hold goes and the next one comes.
+// How it lies in memory decides how fast a turn is: among a thousand shows most of it waits for memory. So one array of
+// rows has what finds a booking and its place in line (linked-hash-map.ts, M1), the lines are one more, and nothing is
+// built anew when the last hold goes and the next one comes.
 
 import { fail } from "../../shared/kernel/assert.ts";
 import { DeadlineLines } from "../../shared/kernel/deadline-lines.ts";
