@@ -1,13 +1,15 @@
 // `npm run bench -- core`: turns a second in the pure core on one core, and the memory of an idle loaded show.
 // Nothing around the core is measured: no mailbox, no commit, no wire. What the shell does to the state after each
 // commit, throwing finished bookings and operations out, is done here too, or the maps would grow unlike anything real.
-// What it shows: a turn waits for memory. The same code does 2.0 million turns a second over 10 shows, which stay in the
-// cache, 0.76 million over 1,000 with a few popular ones and 0.64 million over 1,000 alike (two shared cores).
+// What it shows: a turn waits for memory. The same code does 1.9 million turns a second over 10 shows, which stay in the
+// cache, 0.85 million over 1,000 with a few popular ones, 0.69 million over 1,000 alike and 0.3 million over 10,000,
+// where a read in random order takes 190 ns and more instead of 6 (two shared cores).
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type BenchOptions, type BenchResult, type Figure, median } from "./bench.ts";
+import { LineWorkload } from "./core-waitlist.ts";
 import { CoreWorkload, type Demand } from "./core-workload.ts";
 
 const NS_PER_S = 1e9;
@@ -22,6 +24,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     ...turnsPerSecond(options, { shows: 1_000, demand: "popular", atLeast: 1_000_000 }),
     ...turnsPerSecond(options, { shows: 1_000, demand: "even" }),
     ...turnsPerSecond(options, { shows: 10_000, demand: "even", atLeast: 400_000 }),
+    ...lengthOfLine(options),
     await idleShowBytes(options),
   ];
   return { figures };
@@ -52,6 +55,28 @@ function turnsPerSecond(
   return [
     { name, value: median(rounds), unit: "turns/s", rounds, ...(atLeast === undefined ? {} : { atLeast }) },
     { name: `${name}, while it had a core`, value: median(ofCpu), unit: "turns/s", rounds: ofCpu },
+  ];
+}
+
+/** What a turn costs more when 100,000 wait than when 10 do, in rounds by turns. */
+function lengthOfLine({ quick }: BenchOptions): Figure[] {
+  const few = new LineWorkload({ waiters: 10, seed: 1 });
+  const many = new LineWorkload({ waiters: quick ? 1_000 : 100_000, seed: 1 });
+  const roundTurns = quick ? 20_000 : ROUND_TURNS / 4;
+  const nsPerTurn = (workload: LineWorkload): number => {
+    const { turns, tookNs } = workload.run(roundTurns);
+    return tookNs / turns;
+  };
+  const rounds: { few: number; many: number }[] = [];
+  for (let round = 0; round < WARM_UP_ROUNDS + (quick ? 2 : MEASURED_ROUNDS); round += 1) {
+    const pair = { few: nsPerTurn(few), many: nsPerTurn(many) };
+    if (round >= WARM_UP_ROUNDS) rounds.push(pair);
+  }
+  const ratios = rounds.map((pair) => pair.many / pair.few);
+  return [
+    { name: "a turn of a show with 10 waiters", value: median(rounds.map((pair) => pair.few)), unit: "ns" },
+    { name: "a turn of a show with 100,000 waiters", value: median(rounds.map((pair) => pair.many)), unit: "ns" },
+    { name: "… with 100,000 ÷ with 10", value: median(ratios), unit: "×", rounds: ratios, atMost: 1.1 },
   ];
 }
 

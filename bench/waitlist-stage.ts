@@ -12,29 +12,30 @@ const WAIT_S = 30;
 const AT_ONCE = 200;
 /** Connections from one loopback address, at most: it has some 28,000 ports. */
 const PER_ADDRESS = 10_000;
+/** What a client does that is told to ask again. */
+const RETRY_MS = 1_000;
+/** 5,000 come in a second. */
+const PARK_PAUSE_MS = 40;
 const DAY_MS = 86_400_000;
 
 const bearer = (token: string): string => `Authorization: Bearer ${token}\r\n`;
 
-/** Somebody in a line, and the connection its long poll is parked on. */
+/** Somebody in a line. */
 class Waiter {
-  readonly #connection: LoadConnection;
   readonly #token: string;
   #id = "";
   #version = 0;
   /** Hears that it waits no more. */
   onOffer: (() => void) | undefined;
-  hasParked = false;
 
-  constructor(connection: LoadConnection, token: string) {
-    this.#connection = connection;
+  constructor(token: string) {
     this.#token = token;
   }
 
-  async join(showId: string): Promise<void> {
+  async join(connection: LoadConnection, showId: string): Promise<void> {
     const headers = `${bearer(this.#token)}X-Idempotency-Key: j\r\n`;
     const path = `/v1/shows/${showId}/waitlist`;
-    const answer = await this.#connection.request("POST", path, headers, JSON.stringify({ quantity: PARTY }));
+    const answer = await connection.request("POST", path, headers, JSON.stringify({ quantity: PARTY }));
     if (answer.status !== 201) throw new Error(`joining answered ${answer.status}: ${answer.body}`);
     const { waiter_id, version } = JSON.parse(answer.body) as { waiter_id: string; version: number };
     this.#id = waiter_id;
@@ -42,11 +43,14 @@ class Waiter {
   }
 
   /** Polls until it waits no more. Rejects when the connection is lost. */
-  async poll(): Promise<void> {
+  async poll(connection: LoadConnection): Promise<void> {
     for (let state = "waiting"; state === "waiting"; ) {
       const path = `/v1/waitlist/${this.#id}?wait=${WAIT_S}&after=${this.#version}`;
-      this.hasParked = true;
-      const answer = await this.#connection.request("GET", path, bearer(this.#token));
+      const answer = await connection.request("GET", path, bearer(this.#token));
+      if (answer.status === 503) {
+        await sleepMs(RETRY_MS, systemTimers);
+        continue;
+      }
       if (answer.status !== 200) throw new Error(`a poll answered ${answer.status}: ${answer.body}`);
       const entry = JSON.parse(answer.body) as { state: string; version: number };
       this.#version = entry.version;
@@ -69,67 +73,70 @@ export class LineStage {
   readonly waiters: Waiter[] = [];
   /** In the order of joining. */
   readonly #lines: Waiter[][] = Array.from({ length: SHOWS }, () => []);
+  /** What polls are parked on: as soon as one is open it is used, an idle one would be closed. */
   readonly #connections: LoadConnection[] = [];
-  readonly #holder: LoadConnection;
-  #isClosed = false;
   #failure: unknown;
 
-  private constructor(url: string, prefix: string, holder: LoadConnection) {
+  private constructor(url: string, prefix: string) {
     this.#url = url;
     this.#prefix = prefix;
-    this.#holder = holder;
   }
 
   /** Shows of their own, all their seats held in twos. */
   static async open(product: BenchProduct, prefix: string): Promise<LineStage> {
-    const stage = new LineStage(product.url, prefix, await LoadConnection.open(product.url));
+    const stage = new LineStage(product.url, prefix);
     const admin = bearer(await product.adminToken());
     const policies = { hold_ttl_s: 3_600, offer_ttl_s: 3_600 };
     const startsAt = Date.now() + DAY_MS;
     const catalogue = smallCatalogue({ shows: SHOWS, rows: 10, seatsPerRow: 20, startsAt, policies, prefix });
     await once(product.url, "POST", "/v1/admin/catalogue", admin, JSON.stringify(catalogue));
-    await stage.#inGroups(SHOWS * HOLDS_PER_SHOW, (i) => stage.#hold(i % SHOWS));
+    const holder = await LoadConnection.open(product.url);
+    await stage.#inGroups(SHOWS * HOLDS_PER_SHOW, (i) => stage.#hold(holder, i % SHOWS));
+    holder.close();
     return stage;
   }
 
-  /** So many join, spread over the shows, on so many connections. */
-  async gather(count: number, connections: number): Promise<void> {
-    await this.#inGroups(connections, async (i) => {
-      const address = `127.0.0.${2 + Math.floor(i / PER_ADDRESS)}`;
-      this.#connections.push(await LoadConnection.open(this.#url, address));
-    });
-    const people: Waiter[] = [];
-    await this.#inGroups(count, async (i) => {
-      const connection = this.#connections[i % connections] as LoadConnection;
-      people.push(new Waiter(connection, await newSession(connection)));
-    });
+  /** So many join, spread over the shows. */
+  async gather(count: number): Promise<void> {
+    const doors = await Promise.all(this.#lines.map(() => LoadConnection.open(this.#url)));
     // One after the other within a show, so that it is known who is next.
     const joinLine = async (line: Waiter[], show: number): Promise<void> => {
-      for (let i = show; i < people.length; i += SHOWS) {
-        const waiter = people[i] as Waiter;
-        await waiter.join(smallShowId(show, this.#prefix));
+      const door = doors[show] as LoadConnection;
+      for (let i = show; i < count; i += SHOWS) {
+        const waiter = new Waiter(await newSession(door));
+        await waiter.join(door, smallShowId(show, this.#prefix));
         line.push(waiter);
+        this.waiters.push(waiter);
       }
     };
     await Promise.all(this.#lines.map(joinLine));
-    this.waiters.push(...people);
+    for (const door of doors) door.close();
   }
 
-  /** Resolves once all of them have sent their polls. */
-  async park(waiters: readonly Waiter[]): Promise<void> {
-    for (const waiter of waiters) {
-      waiter.poll().catch((error: unknown) => {
-        if (!this.#isClosed) this.#failure ??= error;
+  /** Parks their polls, on so many connections in all. Resolves once all have sent them. */
+  async park(waiters: readonly Waiter[], connections: number): Promise<void> {
+    let next = 0;
+    await this.#inGroups(waiters.length, async (i) => {
+      if (i % AT_ONCE === 0) await sleepMs(PARK_PAUSE_MS, systemTimers);
+      const waiter = waiters[i] as Waiter;
+      const connection = await this.#connection(next++, connections);
+      waiter.poll(connection).catch((error: unknown) => {
+        this.#failure ??= error;
       });
-    }
-    while (waiters.some((waiter) => !waiter.hasParked)) {
       this.#check();
-      await sleepMs(50, systemTimers);
-    }
+    });
   }
 
-  /** Milliseconds from the sending of a release until the head of that show's line has its offer. */
-  async releaseNext(): Promise<number> {
+  async #connection(poll: number, connections: number): Promise<LoadConnection> {
+    if (this.#connections.length >= connections) return this.#connections[poll % connections] as LoadConnection;
+    const address = `127.0.0.${2 + Math.floor(this.#connections.length / PER_ADDRESS)}`;
+    const connection = await LoadConnection.open(this.#url, address);
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  /** Milliseconds from the sending of a release, by `holder`, until the head of that show's line has its offer. */
+  async releaseNext(holder: LoadConnection): Promise<number> {
     const hold = this.#holds.pop();
     const next = hold && this.#lines[hold.showIndex]?.shift();
     if (hold === undefined || next === undefined) throw new Error("nothing is left to release, or nobody waits");
@@ -138,7 +145,7 @@ export class LineStage {
       next.onOffer = () => resolve(performance.now() - sentAt);
     });
     const headers = `${bearer(hold.token)}X-Idempotency-Key: r\r\n`;
-    const answer = await this.#holder.request("DELETE", `/v1/bookings/lock/${hold.lockId}`, headers);
+    const answer = await holder.request("DELETE", `/v1/bookings/lock/${hold.lockId}`, headers);
     if (answer.status !== 200) throw new Error(`a release answered ${answer.status}: ${answer.body}`);
     this.#check();
     return offeredAfter;
@@ -146,13 +153,15 @@ export class LineStage {
 
   /** As the gateway counts them. */
   async parkedPolls(): Promise<number> {
-    const { body } = await this.#holder.request("GET", "/metrics", "");
+    const connection = await LoadConnection.open(this.#url);
+    const { body } = await connection.request("GET", "/metrics", "");
+    connection.close();
     return Number(/^usher_parked_polls (\d+)$/m.exec(body)?.[1] ?? Number.NaN);
   }
 
+  /** Closes what polls are parked on; whoever waits may be parked again. */
   close(): void {
-    this.#isClosed = true;
-    for (const connection of [this.#holder, ...this.#connections]) connection.close();
+    for (const connection of this.#connections.splice(0)) connection.close();
   }
 
   #check(): void {
@@ -165,11 +174,11 @@ export class LineStage {
     }
   }
 
-  async #hold(showIndex: number): Promise<void> {
-    const token = await newSession(this.#holder);
+  async #hold(holder: LoadConnection, showIndex: number): Promise<void> {
+    const token = await newSession(holder);
     const body = JSON.stringify({ showtime_id: smallShowId(showIndex, this.#prefix), quantity: PARTY });
     const headers = `${bearer(token)}X-Idempotency-Key: h\r\n`;
-    const answer = await this.#holder.request("POST", "/v1/bookings/lock", headers, body);
+    const answer = await holder.request("POST", "/v1/bookings/lock", headers, body);
     if (answer.status !== 201) throw new Error(`a lock answered ${answer.status}: ${answer.body}`);
     this.#holds.push({ showIndex, token, lockId: (JSON.parse(answer.body) as { lock_id: string }).lock_id });
   }

@@ -2,7 +2,6 @@
 
 import t from "tap";
 import type { BookingId } from "../../shared/kernel/ids.ts";
-import { Entry } from "../../shared/kernel/linked-hash-map.ts";
 import { begun, booking, given, placed, session, T0, TTL } from "../../test/core/specification.ts";
 import { violations } from "./invariants.ts";
 import type { Booking, DeadlineKind, ShowState } from "./state.ts";
@@ -22,10 +21,8 @@ const sound = (): ShowState =>
   ).state();
 const hold = (state: ShowState): Booking => state.bookings.get(booking("h")) as Booking;
 
-const entry = (state: ShowState, id: BookingId): Entry<BookingId, Booking> =>
-  state.bookings.entryOf(id) as Entry<BookingId, Booking>;
 const stand = (state: ShowState, kind: DeadlineKind, id: BookingId, at: number): void =>
-  state.deadlines.stand(kind, 1, entry(state, id), at);
+  state.deadlines.stand(kind, 1, state.bookings.rowOf(id), at);
 
 t.test("a sound state has none", async (t) => t.same(violations(sound()), []));
 
@@ -66,10 +63,16 @@ const broken: Record<string, (state: ShowState) => void> = {
     state.sessionSeats.set(session("zoe"), 11);
     stand(state, "hold", "x" as BookingId, T0 + TTL);
   },
-  "no deadline": (state) => state.deadlines.leave(entry(state, booking("h"))),
+  "no deadline": (state) => state.deadlines.leave(state.bookings.rowOf(booking("h"))),
   "a wrong deadline": (state) => stand(state, "hold", booking("h"), T0 + 1),
   "a payment's wrong deadline": (state) => stand(state, "paying", booking("p"), T0 + 1),
-  "two deadlines": (state) => state.deadlines.stand("hold", 1, new Entry(booking("h"), hold(state)), T0 + TTL),
+  "two deadlines": (state) =>
+    state.deadlines.stand(
+      "hold",
+      1,
+      state.bookings.set("x" as BookingId, { ...hold(state), status: "released" }),
+      T0 + TTL,
+    ),
   "a deadline of what ended": (state) => stand(state, "hold", booking("s"), T0 + TTL),
 };
 

@@ -6,10 +6,11 @@
 // S4: `keys` knows the fingerprint of every operation that placed a hold or joined the line, and of every other one of
 //     the last day, cold ones too; it may know too many, never too few: an operation it does not know is new, and needs
 //     no look-up.
-// S5: `bookings` is a linked hash map: its entries are what stands in the lines of `deadlines`, a live one in exactly
+// S5: `bookings` is a linked hash map: its rows are what stands in the lines of `deadlines`, a live one in exactly
 //     one, any other in none. A booking is taken out of its line before it is taken out of `bookings`.
-// How it lies in memory decides how fast a turn is: among a thousand shows most of it waits for memory. So one table
-// finds a booking and its place in line, and nothing is built anew when the last hold goes and the next one comes.
+// How it lies in memory decides how fast a turn is: among a thousand shows most of it waits for memory. So one array of
+// rows has what finds a booking and its place in line (linked-hash-map.ts, M1), the lines are one more, and nothing is
+// built anew when the last hold goes and the next one comes.
 
 import { fail } from "../../shared/kernel/assert.ts";
 import { DeadlineLines } from "../../shared/kernel/deadline-lines.ts";
@@ -22,7 +23,7 @@ import {
   type WaiterId,
   waiterIdOf,
 } from "../../shared/kernel/ids.ts";
-import { LinkedHashMap } from "../../shared/kernel/linked-hash-map.ts";
+import { LinkedHashMap, NONE } from "../../shared/kernel/linked-hash-map.ts";
 import {
   type BookingStatus,
   type BookingView,
@@ -120,7 +121,7 @@ export interface ShowState {
   /** Seats each session has in live bookings, offered to it and waited for by it. */
   readonly sessionSeats: LinkedHashMap<SessionId, number>;
   /** Of the live ones in `bookings`. */
-  readonly deadlines: DeadlineLines<DeadlineKind, BookingId, Booking>;
+  readonly deadlines: DeadlineLines<DeadlineKind, BookingId>;
   /** Who waits; absent until somebody does. */
   line: Line | undefined;
 }
@@ -132,6 +133,7 @@ export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState
   const free: number[] = new Array(2 * hall.categories.length).fill(0);
   for (let seat = 0; seat < hall.seatCount; seat += 1)
     free[seatClass(hall, seat)] = (free[seatClass(hall, seat)] ?? 0) + 1;
+  const bookings = new LinkedHashMap<BookingId, Booking>();
   return {
     showId,
     hall,
@@ -142,11 +144,11 @@ export function newShow(showId: ShowId, hall: Hall, terms: ShowTerms): ShowState
     seats: new Uint8Array(hall.seatCount),
     free,
     held: free.map(() => 0),
-    bookings: new LinkedHashMap(),
+    bookings,
     operations: new LinkedHashMap(),
     keys: new KeyIndex(),
     sessionSeats: new LinkedHashMap(),
-    deadlines: new DeadlineLines(),
+    deadlines: new DeadlineLines(bookings.rows),
     line: undefined,
   };
 }
@@ -220,18 +222,18 @@ export function addSessionSeats(state: ShowState, session: SessionId, count: num
 
 /** Puts a live booking into the line its status calls for. */
 export function standInLine(state: ShowState, booking: Booking): void {
-  const entry = state.bookings.entryOf(booking.id);
-  if (entry === undefined) fail(`show ${state.showId}: booking ${booking.id} cannot stand in line`);
+  const row = state.bookings.rowOf(booking.id);
+  if (row === NONE) fail(`show ${state.showId}: booking ${booking.id} cannot stand in line`);
   if (booking.status === "paying" && booking.payment !== undefined) {
-    state.deadlines.stand("paying", booking.payment.lineMs, entry, booking.payment.deadlineAt);
+    state.deadlines.stand("paying", booking.payment.lineMs, row, booking.payment.deadlineAt);
   } else {
-    state.deadlines.stand(booking.extended ? "extended" : "hold", booking.lineMs, entry, deadlineOf(booking));
+    state.deadlines.stand(booking.extended ? "extended" : "hold", booking.lineMs, row, deadlineOf(booking));
   }
 }
 
 export function leaveLine(state: ShowState, booking: Booking): void {
-  const entry = state.bookings.entryOf(booking.id);
-  if (entry !== undefined) state.deadlines.leave(entry);
+  const row = state.bookings.rowOf(booking.id);
+  if (row !== NONE) state.deadlines.leave(row);
 }
 
 /** The booking an operation made, were it a hold's. */

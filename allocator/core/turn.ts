@@ -37,7 +37,10 @@ export function takeTurn(state: ShowState, command: ShowCommand, context: TurnCo
   }
   const decision = decide(state, command, at === context.now ? context : { ...context, now: at });
   if (decision.kind === "accept") {
-    for (const event of decision.events) apply(state, event, seq, at, events);
+    for (const event of decision.events) happen(state, event, seq, at);
+    // Mostly nothing else happened: then its list is the turn's, and no second one is made.
+    if (events.length === 0 && state.line === undefined) return { at, seq, events: decision.events, decision };
+    events.push(...decision.events);
     if (isSettling && state.line !== undefined) serveLine(state, seq, at, events);
   }
   return { at, seq, events, decision };
@@ -59,8 +62,12 @@ function serveLine(state: ShowState, seq: number, at: number, events: ShowEvent[
 }
 
 function apply(state: ShowState, event: ShowEvent, seq: number, at: number, events: ShowEvent[]): void {
-  evolve(state, event, seq, at);
+  happen(state, event, seq, at);
   events.push(event);
+}
+
+function happen(state: ShowState, event: ShowEvent, seq: number, at: number): void {
+  evolve(state, event, seq, at);
   state.line?.stir();
 }
 

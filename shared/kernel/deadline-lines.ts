@@ -1,14 +1,24 @@
-// Entries of linked hash maps that end by themselves, in lines: one for each kind of deadline and TTL, so that the
-// order of arrival is the order of deadlines and each head is the next of its line to go.
+// Rows of a linked hash map that end by themselves, in lines: one for each kind of deadline and TTL, so that the order
+// of arrival is the order of deadlines and each head is the next of its line to go.
 // D1: `nextAt()` is the earliest deadline.
-// D2: an entry stands in at most one line.
+// D2: a row stands in at most one line.
 // D3: at most LINES_PER_KIND_MAX live lines a kind; what would need one more joins the last, walked into its place.
 //     The same walk orders the few whose deadline is not counted from now: an extension counts from the hold's
 //     creation, a declined payment goes back to the deadline its hold had.
+// D4: a row's deadline is counted from `#base`, near enough that it is a small integer and lies in the row itself; as a
+//     number of its own elsewhere it would be one more wait for memory. The lines are one table too.
 
-import type { Entry, Line } from "./linked-hash-map.ts";
+import { AFTER, AT, BEFORE, ID, LINE, NONE, type Rows } from "./linked-hash-map.ts";
 
 const LINES_PER_KIND_MAX = 8;
+
+// The columns of the table of lines.
+const LINE_LENGTH = 5;
+const KIND = 0;
+const LINE_MS = 1;
+const SIZE = 2;
+const HEAD = 3;
+const TAIL = 4;
 
 export interface Due<Kind, Id> {
   readonly kind: Kind;
@@ -16,61 +26,69 @@ export interface Due<Kind, Id> {
   readonly at: number;
 }
 
-export class DeadlineLines<Kind extends string, Id, Value> {
+export class DeadlineLines<Kind extends string, Id> {
+  readonly #rows: Rows;
   // Few lines (one each, as a rule): a linear walk beats any index.
-  #lines: Line<Id, Value>[] = [];
-  // Kept, since every turn asks for it first: walking to each line's head would be a cache miss a step.
+  readonly #lines: (Kind | number)[] = [];
+  // Kept, since every turn asks for it first.
   #nextAt = Number.POSITIVE_INFINITY;
+  #base = Number.NaN;
 
-  get size(): number {
-    return this.#lines.reduce((sum, line) => sum + line.size, 0);
+  /** `rows` are a linked hash map's, the same array for ever. */
+  constructor(rows: Rows) {
+    this.#rows = rows;
   }
 
-  /** Puts `entry` into the line of `kind` and `lineMs` to fall due at `at`; out of any other. Equal ones keep their order. */
-  stand(kind: Kind, lineMs: number, entry: Entry<Id, Value>, at: number): void {
-    this.leave(entry);
+  get size(): number {
+    let size = 0;
+    for (let line = 0; line < this.#lines.length; line += LINE_LENGTH) size += this.#lines[line + SIZE] as number;
+    return size;
+  }
+
+  /** Puts `row` into the line of `kind` and `lineMs` to fall due at `at`; out of any other. Equal ones keep their order. */
+  stand(kind: Kind, lineMs: number, row: number, at: number): void {
+    this.leave(row);
+    // Nobody stands anywhere: a good moment to count anew.
+    if (this.#nextAt === Number.POSITIVE_INFINITY) this.#base = at;
+    const rows = this.#rows;
+    const lines = this.#lines;
     const line = this.#lineFor(kind, lineMs);
-    let before = line.tail;
-    while (before !== undefined && before.at > at) before = before.previous;
-    const after = before === undefined ? line.head : before.next;
-    entry.line = line;
-    entry.at = at;
-    entry.previous = before;
-    entry.next = after;
-    if (before === undefined) line.head = entry;
-    else before.next = entry;
-    if (after === undefined) line.tail = entry;
-    else after.previous = entry;
-    line.size += 1;
+    const due = at - this.#base;
+    let before = lines[line + TAIL] as number;
+    while (before !== NONE && (rows[before + AT] as number) > due) before = rows[before + BEFORE] as number;
+    const after = (before === NONE ? lines[line + HEAD] : rows[before + AFTER]) as number;
+    rows[row + LINE] = line;
+    rows[row + AT] = due;
+    rows[row + BEFORE] = before;
+    rows[row + AFTER] = after;
+    lines[line + SIZE] = (lines[line + SIZE] as number) + 1;
+    if (before === NONE) lines[line + HEAD] = row;
+    else rows[before + AFTER] = row;
+    if (after === NONE) lines[line + TAIL] = row;
+    else rows[after + BEFORE] = row;
     if (at < this.#nextAt) this.#nextAt = at;
   }
 
-  leave(entry: Entry<Id, Value>): void {
-    const { line, previous, next } = entry;
-    if (line === undefined) return;
-    if (previous === undefined) line.head = next;
-    else previous.next = next;
-    if (next === undefined) line.tail = previous;
-    else next.previous = previous;
-    line.size -= 1;
-    entry.line = undefined;
-    entry.previous = undefined;
-    entry.next = undefined;
-    if (entry.at <= this.#nextAt) this.#nextAt = this.#earliest()?.at ?? Number.POSITIVE_INFINITY;
+  leave(row: number): void {
+    const rows = this.#rows;
+    const lines = this.#lines;
+    const line = rows[row + LINE] as number;
+    if (line === NONE) return;
+    const before = rows[row + BEFORE] as number;
+    const after = rows[row + AFTER] as number;
+    if (before === NONE) lines[line + HEAD] = after;
+    else rows[before + AFTER] = after;
+    if (after === NONE) lines[line + TAIL] = before;
+    else rows[after + BEFORE] = before;
+    lines[line + SIZE] = (lines[line + SIZE] as number) - 1;
+    rows[row + LINE] = NONE;
+    if ((rows[row + AT] as number) + this.#base <= this.#nextAt) this.#nextAt = this.#atOf(this.#earliest());
   }
 
   /** The earliest deadline, or `undefined` when nothing ends by itself. */
   next(): Due<Kind, Id> | undefined {
-    const entry = this.#earliest();
-    return entry?.line && { kind: entry.line.kind as Kind, id: entry.id, at: entry.at };
-  }
-
-  #earliest(): Entry<Id, Value> | undefined {
-    let earliest: Entry<Id, Value> | undefined;
-    for (const { head } of this.#lines) {
-      if (head !== undefined && (earliest === undefined || head.at < earliest.at)) earliest = head;
-    }
-    return earliest;
+    const row = this.#earliest();
+    return row === NONE ? undefined : this.#due(row);
   }
 
   /** The moment of `next()`, or `Infinity`: what every turn asks first. */
@@ -80,29 +98,60 @@ export class DeadlineLines<Kind extends string, Id, Value> {
 
   /** Moves every deadline by the same time; the order stays. */
   moveAll(byMs: number): void {
-    for (const { head } of this.#lines)
-      for (let entry = head; entry !== undefined; entry = entry.next) entry.at += byMs;
+    this.#base += byMs;
     this.#nextAt += byMs;
   }
 
   /** Every deadline, line by line. */
   *all(): IterableIterator<Due<Kind, Id>> {
-    for (const { kind, head } of this.#lines) {
-      for (let entry = head; entry !== undefined; entry = entry.next) {
-        yield { kind: kind as Kind, id: entry.id, at: entry.at };
+    for (let line = 0; line < this.#lines.length; line += LINE_LENGTH) {
+      for (let row = this.#lines[line + HEAD] as number; row !== NONE; row = this.#rows[row + AFTER] as number) {
+        yield this.#due(row);
       }
     }
   }
 
-  #lineFor(kind: Kind, lineMs: number): Line<Id, Value> {
-    for (const line of this.#lines) if (line.kind === kind && line.lineMs === lineMs) return line;
+  #earliest(): number {
+    const rows = this.#rows;
+    const lines = this.#lines;
+    let earliest = NONE;
+    for (let line = 0; line < lines.length; line += LINE_LENGTH) {
+      const head = lines[line + HEAD] as number;
+      if (head === NONE) continue;
+      if (earliest === NONE || (rows[head + AT] as number) < (rows[earliest + AT] as number)) earliest = head;
+    }
+    return earliest;
+  }
+
+  #atOf(row: number): number {
+    return row === NONE ? Number.POSITIVE_INFINITY : (this.#rows[row + AT] as number) + this.#base;
+  }
+
+  #due(row: number): Due<Kind, Id> {
+    const rows = this.#rows;
+    const kind = this.#lines[(rows[row + LINE] as number) + KIND] as Kind;
+    return { kind, id: rows[row + ID] as Id, at: this.#atOf(row) };
+  }
+
+  #lineFor(kind: Kind, lineMs: number): number {
+    const lines = this.#lines;
+    let ofKind = 0;
+    let last = NONE;
+    let empty = NONE;
+    for (let line = 0; line < lines.length; line += LINE_LENGTH) {
+      if (lines[line + KIND] !== kind) continue;
+      if (lines[line + LINE_MS] === lineMs) return line;
+      if (lines[line + SIZE] === 0) empty = line;
+      ofKind += 1;
+      last = line;
+    }
     // A line that emptied is kept for the next of its TTL, until one of another TTL comes: it would count for ever.
-    this.#lines = this.#lines.filter((line) => line.kind !== kind || line.size > 0);
-    const ofKind = this.#lines.filter((line) => line.kind === kind);
-    const last = ofKind.at(-1);
-    if (last !== undefined && ofKind.length >= LINES_PER_KIND_MAX) return last;
-    const line: Line<Id, Value> = { kind, lineMs, size: 0, head: undefined, tail: undefined };
-    this.#lines.push(line);
-    return line;
+    if (empty !== NONE) {
+      lines[empty + LINE_MS] = lineMs;
+      return empty;
+    }
+    if (ofKind >= LINES_PER_KIND_MAX) return last;
+    lines.push(kind, lineMs, 0, NONE, NONE);
+    return lines.length - LINE_LENGTH;
   }
 }

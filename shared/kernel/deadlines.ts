@@ -2,11 +2,13 @@
 // What D1 to D3 say of entries (deadline-lines.ts) is true of a kind's ids here.
 
 import { DeadlineLines, type Due } from "./deadline-lines.ts";
-import { Entry } from "./linked-hash-map.ts";
+import { addRows, ID, ROW_LENGTH, type Rows } from "./linked-hash-map.ts";
 
 export class Deadlines<Kind extends string, Id> {
-  readonly #lines = new DeadlineLines<Kind, Id, undefined>();
-  readonly #entries = new Map<Kind, Map<Id, Entry<Id, undefined>>>();
+  readonly #rows: Rows = [];
+  readonly #unused: number[] = [];
+  readonly #lines = new DeadlineLines<Kind, Id>(this.#rows);
+  readonly #rowsOf = new Map<Kind, Map<Id, number>>();
 
   get size(): number {
     return this.#lines.size;
@@ -14,25 +16,33 @@ export class Deadlines<Kind extends string, Id> {
 
   /** Puts `id` into the line of `kind` and `lineMs` to fall due at `at`; out of any other line of that kind. */
   set(kind: Kind, lineMs: number, id: Id, at: number): void {
-    let entries = this.#entries.get(kind);
-    if (entries === undefined) {
-      entries = new Map();
-      this.#entries.set(kind, entries);
+    let ofKind = this.#rowsOf.get(kind);
+    if (ofKind === undefined) {
+      ofKind = new Map();
+      this.#rowsOf.set(kind, ofKind);
     }
-    let entry = entries.get(id);
-    if (entry === undefined) {
-      entry = new Entry(id, undefined);
-      entries.set(id, entry);
+    let row = ofKind.get(id);
+    if (row === undefined) {
+      row = this.#unused.pop() ?? this.#addRow();
+      this.#rows[row + ID] = id;
+      ofKind.set(id, row);
     }
-    this.#lines.stand(kind, lineMs, entry, at);
+    this.#lines.stand(kind, lineMs, row, at);
   }
 
   delete(kind: Kind, id: Id): void {
-    const entries = this.#entries.get(kind);
-    const entry = entries?.get(id);
-    if (entries === undefined || entry === undefined) return;
-    this.#lines.leave(entry);
-    entries.delete(id);
+    const ofKind = this.#rowsOf.get(kind);
+    const row = ofKind?.get(id);
+    if (ofKind === undefined || row === undefined) return;
+    this.#lines.leave(row);
+    this.#rows[row + ID] = undefined;
+    this.#unused.push(row);
+    ofKind.delete(id);
+  }
+
+  #addRow(): number {
+    addRows(this.#rows, 1);
+    return this.#rows.length - ROW_LENGTH;
   }
 
   /** The earliest deadline, or `undefined` when nothing ends by itself. */

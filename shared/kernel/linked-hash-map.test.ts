@@ -6,7 +6,7 @@ import fc from "fast-check";
 import t from "tap";
 import { holds } from "../../test/core/property.ts";
 import { DeadlineLines } from "./deadline-lines.ts";
-import { type Entry, LinkedHashMap } from "./linked-hash-map.ts";
+import { LinkedHashMap, NONE } from "./linked-hash-map.ts";
 
 // The same tail, so the same hash; tails of their own; shorter than what is hashed; an empty one.
 const IDS = [...Array.from({ length: 12 }, (_, i) => `${i + 10}.same`), "", "a", "b", "ann", "zoe"].concat(
@@ -25,9 +25,9 @@ t.test("it has what a Map has", async (t) => {
     const model = new Map<string, number>();
     for (const { do: what, id, value } of changes) {
       if (what === "set") {
-        const before = map.entryOf(id);
-        const entry = map.set(id, value);
-        if (before !== undefined) assert.equal(entry, before, "an entry keeps its place");
+        const before = map.rowOf(id);
+        const row = map.set(id, value);
+        if (before !== NONE) assert.equal(row, before, "an entry keeps its row");
         model.set(id, value);
       } else {
         assert.equal(map.delete(id), model.delete(id));
@@ -66,18 +66,18 @@ const step = fc.oneof(
 t.test("a line is a sorted list", async (t) => {
   const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
     const map = new LinkedHashMap<string, number>();
-    const lines = new DeadlineLines<"hold", string, number>();
+    const lines = new DeadlineLines<"hold", string>(map.rows);
     let model: { readonly id: string; readonly at: number }[] = [];
     for (const { do: what, key, at } of steps) {
-      const entry: Entry<string, number> = map.entryOf(key) ?? map.set(key, 0);
+      const row = map.set(key, 0);
       if (what === "move") {
         lines.moveAll(at);
         model = model.map((entry) => ({ id: entry.id, at: entry.at + at }));
       } else {
         model = model.filter(({ id }) => id !== key);
-        if (what === "leave") lines.leave(entry);
+        if (what === "leave") lines.leave(row);
         else {
-          lines.stand("hold", 0, entry, at);
+          lines.stand("hold", 0, row, at);
           const after = model.findIndex((entry) => entry.at > at);
           model.splice(after < 0 ? model.length : after, 0, { id: key, at });
         }

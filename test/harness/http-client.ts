@@ -46,6 +46,7 @@ export class LoadConnection {
   /** `headers`: whole lines, each ending in CRLF. Rejects when the connection is lost before the answer is whole. */
   request(method: string, path: string, headers: string, body?: string): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(new Error("the server closed the connection"));
       this.#outstanding.push({ resolve, reject });
       const length =
         body === undefined ? "" : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
