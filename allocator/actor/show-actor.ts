@@ -113,7 +113,12 @@ export class ShowActor implements Participant {
       if (!this.#isDead) this.#around.onDeadline(this.showId, this.nextDeadlineAt());
       return;
     }
-    this.take({ kind: "ClearShow" }, () => undefined);
+    // Also where too many answers are waited for: nobody else would go on with it.
+    this.#takeTurn(
+      { kind: "ClearShow" },
+      false,
+      this.#counted(() => undefined),
+    );
   }
 
   /** The seat map as it is now; waits for the gate like any other answer. */

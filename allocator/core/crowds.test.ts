@@ -170,3 +170,11 @@ t.test("terms that changed while nobody owned the show judge what is due", async
     .when({ kind: "ChangeTerms", terms }, cutoff + 1)
     .thenEvents(t, [left("w", "closed"), changed]);
 });
+
+t.test("there is no way back from a cancelled show", async (t) => {
+  const cancelled = { ...TERMS, cancelled: true };
+  on({ ...row, terms: { cancelled: true } })
+    .given()
+    .when({ kind: "ChangeTerms", terms: TERMS }, T0)
+    .thenEvents(t, [{ kind: "TermsChanged", terms: cancelled }]);
+});

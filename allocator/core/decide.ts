@@ -59,7 +59,11 @@ export function decide(state: ShowState, command: ShowCommand, context: TurnCont
     case "UnblockSeats":
       return decideBlocking(state, command, context);
     case "ChangeTerms":
-      return accept({ kind: "TermsChanged", terms: command.terms });
+      // There is no way back from a cancelled show, however old the terms are that somebody read.
+      return accept({
+        kind: "TermsChanged",
+        terms: { ...command.terms, cancelled: command.terms.cancelled || state.terms.cancelled },
+      });
     case "MoveDeadlines":
       // Outages are numbered upwards: one that is not new has moved them already.
       if (command.outageId <= state.outageId) return DONE;

@@ -134,3 +134,12 @@ for (const [what, event] of [
     );
   });
 }
+
+t.test("a cancelled show's tickets let nobody in, also before their bookings are cancelled one by one", async (t) => {
+  const cancelled = on({ terms: { cancelled: true } }).given(HOLD, SOLD);
+  cancelled.when(use("k"), DOORS).thenRefused(t, { code: "ticket_cancelled" });
+  on({ terms: { cancelled: true } })
+    .given(HOLD, SOLD, used("k"))
+    .when(use("k"), DOORS)
+    .thenAnswers(t, "h", "booked", { replayed: true });
+});

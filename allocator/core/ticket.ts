@@ -21,6 +21,8 @@ export function decideUseTicket(state: ShowState, command: UseTicket, context: T
   if (booking === undefined || !booking.seats.includes(seat)) return refuse({ code: "not_found" });
   if (prior === "same") return answer(booking, true);
   if (booking.status === "cancelled") return refuse({ code: "ticket_cancelled" });
+  // Its booking is about to be: a cold one is read for that as it was, so no use may come in between.
+  if (booking.status === "booked" && state.terms.cancelled) return refuse({ code: "ticket_cancelled" });
   if (booking.status !== "booked") return refuse({ code: "not_found" });
   const use = useOf(booking, seat);
   if (use !== undefined) return refuse({ code: "ticket_used", uses: [use] });

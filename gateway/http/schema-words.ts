@@ -4,6 +4,7 @@
 
 import { z } from "@hono/zod-openapi";
 import type { FieldError } from "./problem.ts";
+import { safeParse } from "./safe-parse.ts";
 
 /** Nobody reads more; a body of 16 KiB could hold thousands. */
 const ERRORS_MAX = 20;
@@ -45,7 +46,7 @@ export function fieldErrors(schema: z.ZodType, input: unknown, what: "field" | "
     readonly path?: Path | undefined;
   }): string | undefined =>
     issue.code === "unrecognized_keys" || issue.code === "invalid_key" ? undefined : words(partAt(whole, issue.path));
-  const issues = schema.safeParse(input, { error }).error?.issues ?? [];
+  const issues = safeParse(schema, input, { error }).error?.issues ?? [];
   const errors = new Map<string, FieldError>();
   for (const issue of issues) {
     if (issue.code === "unrecognized_keys") {

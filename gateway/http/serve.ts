@@ -23,6 +23,7 @@ import { headerOf } from "./headers.ts";
 import { readKey } from "./idempotency.ts";
 import type { RequestMetrics, RouteMetrics } from "./metrics.ts";
 import { invalid, invalidField, NOTHING_NAMED_SO, type Problem, problemAnswer } from "./problem.ts";
+import { safeParse } from "./safe-parse.ts";
 import { fieldErrors } from "./schema-words.ts";
 import { bearerOf, type Session, type Sessions } from "./session.ts";
 import { isStoreAway, storeProblem } from "./store-away.ts";
@@ -250,7 +251,7 @@ async function answerWithBody(
 }
 
 function parseWith(schema: NonNullable<Endpoint["body"]>["schema"], value: unknown): ParsedBody<unknown> {
-  const parsed = schema.safeParse(value);
+  const parsed = safeParse(schema, value);
   return parsed.success ? { body: parsed.data } : { problem: invalid(fieldErrors(schema, value, "field")) };
 }
 

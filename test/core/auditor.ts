@@ -195,6 +195,7 @@ export class Auditor {
     const { at } = moment;
     if (event.kind === "HoldPlaced") return this.#place(event, at, command);
     if (event.kind === "TermsChanged") {
+      if (this.terms.cancelled && !event.terms.cancelled) this.complain("a cancelled show is back");
       this.terms = event.terms;
       return;
     }

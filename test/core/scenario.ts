@@ -253,7 +253,8 @@ export class Scenario {
         ...terms,
         holdTtlMs: dice.pick(TTLS_MS),
         graceMs: dice.pick([5_000, 0, 60_000]),
-        cancelled: dice.once(20),
+        // For good: lives in which it comes early say little else.
+        cancelled: dice.once(60),
         gated: dice.once(20),
         singleGap: dice.pick(["allow", "reject"]),
         offerTtlMs: dice.pick(OFFER_TTLS_MS),

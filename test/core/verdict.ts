@@ -96,6 +96,7 @@ function useVerdict(books: Auditor, { operation, bookingId, seat }: UseTicket): 
   if (prior === "same") return "answer";
   if (account.status === "cancelled") return "ticket_cancelled";
   if (account.status !== "booked") return "not_found";
+  if (books.terms.cancelled) return "ticket_cancelled";
   return account.used.has(seat) ? "ticket_used" : "accept";
 }
 
