@@ -113,7 +113,6 @@ export class ShowActor implements Participant {
       if (!this.#isDead) this.#around.onDeadline(this.showId, this.nextDeadlineAt());
       return;
     }
-    // Also where too many answers are waited for: nobody else would go on with it.
     this.#takeTurn(
       { kind: "ClearShow" },
       false,
@@ -236,9 +235,8 @@ export class ShowActor implements Participant {
     const queued = this.queuedSeats();
     if (queued === this.#toldQueued || !this.#outbox.isEmpty) return;
     this.#toldQueued = queued;
-    const { showId, seq } = this.#state;
-    const nothing = { changes: [], touched: [] };
-    this.#around.onCommitted({ showId, epoch: this.#epoch, previous: seq, version: seq, ...nothing, queued });
+    const nothing = { previous: this.#state.seq, version: this.#state.seq, changes: [], touched: [] };
+    this.#around.onCommitted({ showId: this.showId, epoch: this.#epoch, ...nothing, queued });
   }
 
   #seatsWhereSomebodyWaits(): Uint8Array | undefined {
