@@ -52,8 +52,9 @@ async function offersOn(
   print: (line: string) => void,
 ): Promise<Histogram> {
   const stage = await LineStage.open(product, "offers");
-  await stage.gather(parked);
-  await stage.park(stage.waiters, parked);
+  // Whoever is served polls no more: at the last offer there are still as many.
+  await stage.gather(parked + offers);
+  await stage.park(stage.waiters, parked + offers);
   await sleepMs(SETTLE_MS, systemTimers);
   const latencies = build({ highestTrackableValue: 60_000_000 });
   const holder = await LoadConnection.open(product.url);
