@@ -30,6 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // Its own files: main and what main alone uses.
   allocator: ["shared"],
   gateway: ["shared", "waitlist/poll"],
+  notifier: ["shared"],
   demo: ["shared", "gateway/catalogue"],
   cli: ANY,
   bench: ANY,

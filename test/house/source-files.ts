@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const FOLDERS = ["allocator", "gateway", "waitlist", "shared", "demo", "cli", "bench", "test", "scripts"];
+const FOLDERS = ["allocator", "gateway", "waitlist", "notifier", "shared", "demo", "cli", "bench", "test", "scripts"];
 
 export interface SourceFile {
   /** Relative to the project, with forward slashes. */
