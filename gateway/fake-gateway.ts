@@ -5,12 +5,12 @@ import { Registry } from "prom-client";
 import type { SessionId, ShowId } from "../shared/kernel/ids.ts";
 import { silentLog } from "../shared/platform/log.ts";
 import type { Pool } from "../shared/platform/postgres.ts";
+import { TicketTokens } from "../shared/tickets/ticket-tokens.ts";
 import { FakeTime } from "../waitlist/poll/fake-time.ts";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./config.ts";
 import { FakeAllocator, FakeShows } from "./fake-allocator.ts";
 import { type Scope, Sessions } from "./http/session.ts";
 import { type AssembledGateway, assembleGateway } from "./main.ts";
-import { TicketTokens } from "./tickets/ticket-tokens.ts";
 
 export const SHOW = "show-1" as ShowId;
 const SEAT_COUNT = 30;

@@ -9,6 +9,7 @@ import type { Pool } from "../shared/platform/postgres.ts";
 import type { Secrets } from "../shared/platform/secrets.ts";
 import type { Timers } from "../shared/platform/timers.ts";
 import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
+import { TicketTokens } from "../shared/tickets/ticket-tokens.ts";
 import { PollLot } from "../waitlist/poll/parking.ts";
 import { createGateway } from "./app.ts";
 import type { GatewayConfig, GatewayLimits } from "./config.ts";
@@ -33,7 +34,6 @@ import { SeatStreams } from "./seat-streams.ts";
 import { SeatViews } from "./seat-views.ts";
 import type { ShowLookup } from "./show-lookup.ts";
 import { observeSizes } from "./sizes.ts";
-import { TicketTokens } from "./tickets/ticket-tokens.ts";
 import { ticketDesk } from "./tickets/tickets-of-booking.ts";
 
 /** What the catalogue brings: its directory of shows, and routes that need parts of the gateway. */

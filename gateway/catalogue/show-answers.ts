@@ -3,8 +3,8 @@
 // A2: when nobody can say now, they are those of the owner's last commit, marked `stale`.
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
+import { TwoGenerationCache } from "../../shared/kernel/two-generation-cache.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
-import { TwoGenerationCache } from "../http/two-generation-cache.ts";
 import { availabilityOf } from "./availability.ts";
 import type { HallPlan } from "./hall-plan.ts";
 import type { ShowRecord } from "./queries.ts";

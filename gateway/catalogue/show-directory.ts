@@ -4,9 +4,9 @@
 // D3: a show that is not there is not remembered: it may be imported in the next moment.
 
 import type { LayoutId, ShowId } from "../../shared/kernel/ids.ts";
+import { TwoGenerationCache } from "../../shared/kernel/two-generation-cache.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
 import type { Layout } from "../../shared/protocol/layout.ts";
-import { TwoGenerationCache } from "../http/two-generation-cache.ts";
 import { compileHallPlan, type HallPlan } from "./hall-plan.ts";
 
 export interface ShowEntry {

@@ -5,8 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { compactVerify, errors, SignJWT } from "jose";
 import type { SessionId } from "../../shared/kernel/ids.ts";
+import { TwoGenerationCache } from "../../shared/kernel/two-generation-cache.ts";
 import type { Clock } from "../../shared/platform/clock.ts";
-import { TwoGenerationCache } from "./two-generation-cache.ts";
 
 const ISSUER = "usher";
 const ALGORITHM = "HS256";

@@ -2,12 +2,12 @@
 
 import { z } from "@hono/zod-openapi";
 import type { LayoutId } from "../../shared/kernel/ids.ts";
+import { TwoGenerationCache } from "../../shared/kernel/two-generation-cache.ts";
 import { answerReady, IMMUTABLE, type ReadyAnswer, render } from "../catalogue/ready-answer.ts";
 import { ETAG_HEADER, LAYOUT, NOT_MODIFIED, pathId } from "../catalogue/shapes.ts";
 import type { ShowDirectory } from "../catalogue/show-directory.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { notFound } from "../http/problem.ts";
-import { TwoGenerationCache } from "../http/two-generation-cache.ts";
 
 const LAYOUT_NOT_FOUND = notFound("layout");
 /** Of 2,000 seats one takes 250 KB. */

@@ -5,9 +5,9 @@ import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
 import t from "tap";
 import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
 import type { Reply } from "../../shared/protocol/reply.ts";
+import { qrPng, qrSvg } from "../../shared/tickets/qr-code.ts";
+import { TicketTokens } from "../../shared/tickets/ticket-tokens.ts";
 import { type FakeGateway, fakeGateway, SHOW } from "../fake-gateway.ts";
-import { qrPng, qrSvg } from "../tickets/qr-code.ts";
-import { TicketTokens } from "../tickets/ticket-tokens.ts";
 
 const VERIFY = "/v1/tickets/verify";
 

@@ -5,17 +5,17 @@
 import { z } from "@hono/zod-openapi";
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import { isShowId } from "../../shared/kernel/ids.ts";
+import { TwoGenerationCache } from "../../shared/kernel/two-generation-cache.ts";
 import type { BookingView, Reply, TicketUse } from "../../shared/protocol/reply.ts";
+import { qrPng, qrSvg } from "../../shared/tickets/qr-code.ts";
+import type { Ticket, TicketTokens } from "../../shared/tickets/ticket-tokens.ts";
 import { type Answer, bytes, empty, json } from "../http/answer.ts";
 import { type Endpoint, endpoint, type Result } from "../http/endpoint.ts";
 import { headerOf } from "../http/headers.ts";
 import { notFound, type Problem } from "../http/problem.ts";
 import { TICKET_CANCELLED } from "../http/refusal.ts";
 import { rfc3339 } from "../http/rfc3339.ts";
-import { TwoGenerationCache } from "../http/two-generation-cache.ts";
 import type { ShowSeats } from "../show-lookup.ts";
-import { qrPng, qrSvg } from "../tickets/qr-code.ts";
-import type { Ticket, TicketTokens } from "../tickets/ticket-tokens.ts";
 import {
   ASK_DEADLINE_MS,
   asked,

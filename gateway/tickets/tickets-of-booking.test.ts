@@ -4,9 +4,9 @@ import { generateKeyPairSync } from "node:crypto";
 import t from "tap";
 import type { BookingId, SessionId, ShowId } from "../../shared/kernel/ids.ts";
 import type { BookingView } from "../../shared/protocol/reply.ts";
+import { TicketTokens } from "../../shared/tickets/ticket-tokens.ts";
 import { FakeShows } from "../fake-allocator.ts";
 import type { HallSeats } from "../show-lookup.ts";
-import { TicketTokens } from "./ticket-tokens.ts";
 import { SIGNATURES_PER_S, ticketDesk, ticketsOf } from "./tickets-of-booking.ts";
 
 const SHOW = "show-1" as ShowId;

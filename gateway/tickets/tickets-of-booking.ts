@@ -5,9 +5,9 @@
 
 import type { Clock } from "../../shared/platform/clock.ts";
 import type { BookingView } from "../../shared/protocol/reply.ts";
+import type { TicketTokens } from "../../shared/tickets/ticket-tokens.ts";
 import { rfc3339 } from "../http/rfc3339.ts";
 import { type HallSeats, labelIn } from "../show-lookup.ts";
-import type { TicketTokens } from "./ticket-tokens.ts";
 
 export interface TicketJson {
   readonly seat: string;

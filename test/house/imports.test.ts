@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "shared/kernel": [],
   "shared/protocol": ["shared/kernel"],
   "shared/platform": ["shared/kernel"],
+  "shared/tickets": ["shared/kernel"],
   "waitlist/core": ["shared/kernel", "shared/protocol"],
   "waitlist/poll": ["shared", "waitlist/core"],
   "allocator/core": ["shared/kernel", "shared/protocol", "waitlist/core"],

@@ -4,7 +4,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import fc from "fast-check";
 import { calculateJwkThumbprint, compactVerify, importJWK } from "jose";
 import t from "tap";
-import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
+import type { BookingId, ShowId } from "../kernel/ids.ts";
 import { TicketTokens } from "./ticket-tokens.ts";
 
 const SHOW = "show-1" as ShowId;

@@ -6,9 +6,9 @@
 // K3: tokens signed lately are kept, at most KEPT_MAX; a signature costs some 35 µs, its verification 100.
 
 import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
-import { showOf } from "../../shared/kernel/ids.ts";
-import { TwoGenerationCache } from "../http/two-generation-cache.ts";
+import type { BookingId, ShowId } from "../kernel/ids.ts";
+import { showOf } from "../kernel/ids.ts";
+import { TwoGenerationCache } from "../kernel/two-generation-cache.ts";
 
 export interface Ticket {
   readonly bookingId: BookingId;
