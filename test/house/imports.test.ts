@@ -18,6 +18,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "shared/kernel": [],
   "shared/protocol": ["shared/kernel"],
   "shared/platform": ["shared/kernel"],
+  "shared/cluster": ["shared/kernel"],
+  "shared/wire": ["shared/kernel", "shared/protocol"],
   "shared/tickets": ["shared/kernel"],
   "waitlist/core": ["shared/kernel", "shared/protocol"],
   "waitlist/poll": ["shared", "waitlist/core"],
@@ -26,6 +28,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(LANES.map((lane) => [lane, ["shared", "allocator/core", JOURNAL, ...LANES]])),
   "allocator/journal": ["shared", "waitlist/core", "allocator/core"],
   "allocator/actor": ["shared", "waitlist/core", "allocator/core", JOURNAL, ...LANES],
+  "allocator/news": ["shared", "waitlist/core", "allocator/core", JOURNAL, ...LANES],
   "allocator/payments": ["shared", "allocator/core", JOURNAL, "allocator/actor"],
   "allocator/transport": ["shared", "allocator/core", JOURNAL, "allocator/actor", "allocator/payments"],
   // Its own files: main and what main alone uses.
