@@ -49,6 +49,8 @@ export interface AllocatorOptions {
   readonly defaults: TermDefaults;
   /** Absent: payments are authorised on the spot (`instant:`). */
   readonly payments: PaymentGateway | undefined;
+  /** See A7 of the saga. */
+  readonly paymentLookUpAfterMs?: number;
   readonly clock: AlignedClock;
   readonly timers: Timers;
   readonly random: () => number;
@@ -113,7 +115,9 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     new Promise((resolve) => {
       registry.take(showId, command, (answer) => resolve(typeof answer !== "symbol" && answer.kind !== "fault"));
     });
-  const saga = payments && new PaymentSaga({ gateway: payments, settle, timers, random, log });
+  const { paymentLookUpAfterMs: lookUpAfterMs } = options;
+  const sagaParts = { settle, now, timers, random, log, ...(lookUpAfterMs === undefined ? {} : { lookUpAfterMs }) };
+  const saga = payments && new PaymentSaga({ gateway: payments, ...sagaParts });
   const registry: Registry = new Registry({
     journal,
     commits,

@@ -14,6 +14,9 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   readonly payment: PaymentChoice;
   readonly paymentKey: string | undefined;
+  /** Empty where none is set. */
+  readonly paymentWebhookSecrets: readonly string[];
+  readonly paymentLookUpAfterMs: number;
   readonly holdTtlMs: number;
   readonly holdGraceMs: number;
   readonly payTtlMs: number;
@@ -55,6 +58,8 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     databaseUrl: reader.given(SETTINGS.DATABASE_URLS)?.[0],
     payment,
     paymentKey,
+    paymentWebhookSecrets: reader.given(SETTINGS.PAYMENT_WEBHOOK_SECRET) ?? [],
+    paymentLookUpAfterMs: read(SETTINGS.PAYMENT_LOOKUP_AFTER_S) * 1000,
     holdTtlMs: read(SETTINGS.HOLD_TTL_S) * 1000,
     holdGraceMs: read(SETTINGS.HOLD_GRACE_S) * 1000,
     payTtlMs: read(SETTINGS.PAY_TTL_S) * 1000,

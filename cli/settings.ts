@@ -23,6 +23,7 @@ export type PaymentChoice =
 
 export const LOG_LEVEL_NAMES = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
 const PAYMENT_KEY_LENGTH_MAX = 255;
+const WEBHOOK_SECRETS_MAX = 5;
 
 export const SETTINGS = {
   PORT: wholeNumber({
@@ -70,6 +71,23 @@ export const SETTINGS = {
     meaning: "The secret key for the payment gateway. Needed when `PAYMENT_URL` is a web address.",
     parse: parsePaymentKey,
   }),
+  PAYMENT_WEBHOOK_SECRET: setting({
+    name: "PAYMENT_WEBHOOK_SECRET",
+    fallback: undefined,
+    range: `1–${WEBHOOK_SECRETS_MAX} of 1–${PAYMENT_KEY_LENGTH_MAX} visible ASCII characters, separated by commas`,
+    meaning:
+      "What the payment gateway signs its webhooks with; several while one replaces the other. Without it `POST " +
+      "/v1/payments/webhook` answers 404, except that the payment simulator started here gets one made at start.",
+    parse: parseWebhookSecrets,
+  }),
+  PAYMENT_LOOKUP_AFTER_S: seconds(
+    "PAYMENT_LOOKUP_AFTER_S",
+    82_800,
+    1,
+    82_800,
+    "How long after it began a payment that was given up, and whose outcome is still unknown, is looked up at the payment " +
+      "gateway instead of being asked about by its key: gateways forget keys, Stripe after a day.",
+  ),
   HOLD_TTL_S: seconds("HOLD_TTL_S", 300, 1, 3600, "How long a hold lives, unless its show says otherwise."),
   HOLD_GRACE_S: seconds(
     "HOLD_GRACE_S",
@@ -198,6 +216,17 @@ function parsePaymentUrl(text: string): PaymentChoice {
 function parsePaymentKey(text: string): string {
   if (/^[\x21-\x7e]+$/.test(text) && text.length <= PAYMENT_KEY_LENGTH_MAX) return text;
   throw new SettingProblem(`must be 1 to ${PAYMENT_KEY_LENGTH_MAX} visible ASCII characters`);
+}
+
+function parseWebhookSecrets(text: string): readonly string[] {
+  const secrets = text.split(",").map((secret) => secret.trim());
+  const areSecrets = secrets.every(
+    (secret) => /^[\x21-\x7e]+$/.test(secret) && secret.length <= PAYMENT_KEY_LENGTH_MAX,
+  );
+  if (areSecrets && secrets.length <= WEBHOOK_SECRETS_MAX) return secrets;
+  throw new SettingProblem(
+    `must be 1 to ${WEBHOOK_SECRETS_MAX} secrets of 1 to ${PAYMENT_KEY_LENGTH_MAX} visible ASCII characters, separated by commas`,
+  );
 }
 
 function protocolOf(text: string): string | undefined {

@@ -24,6 +24,9 @@ export interface SingleNodeOptions {
   readonly gateway: GatewayConfig;
   /** Absent: payments are authorised on the spot. */
   readonly payments: PaymentGateway | undefined;
+  readonly paymentLookUpAfterMs?: number;
+  /** What the payment gateway signs its webhooks with; none: there is no webhook. */
+  readonly paymentWebhookSecrets?: readonly string[];
   readonly payTtlMs: number;
   readonly cancelUntilMs: number;
   readonly releaseOnDecline: boolean;
@@ -74,6 +77,7 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
       },
       defaults: { holdTtlMs, graceMs, offerTtlMs },
       payments,
+      ...(options.paymentLookUpAfterMs === undefined ? {} : { paymentLookUpAfterMs: options.paymentLookUpAfterMs }),
       clock,
       timers,
       random: Math.random,

@@ -107,6 +107,7 @@ async function bringUp(start: Start): Promise<SingleNode> {
       databaseUrl,
       gateway: { host: config.host, port: config.port, limits: GATEWAY_LIMITS },
       payments: payments?.gateway,
+      paymentLookUpAfterMs: config.paymentLookUpAfterMs,
       payTtlMs: config.payTtlMs,
       cancelUntilMs: config.cancelUntilMs,
       releaseOnDecline: config.releaseOnDecline,

@@ -40,6 +40,7 @@ export class FakeAllocator implements AllocatorPort {
   readonly asked: { readonly showId: ShowId; readonly command: Command }[] = [];
   readonly #shows = new Map<ShowId, FakeShow>();
   readonly #listeners = new Set<(update: ShowUpdate) => void>();
+  readonly #lostListeners = new Set<() => void>();
   readonly #seatCount: number;
   readonly #now: () => number;
   /** Asked first; what it returns is the answer. */
@@ -58,6 +59,16 @@ export class FakeAllocator implements AllocatorPort {
   onUpdate(listener: (update: ShowUpdate) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onLost(listener: () => void): () => void {
+    this.#lostListeners.add(listener);
+    return () => this.#lostListeners.delete(listener);
+  }
+
+  /** Updates were lost on the way. */
+  lose(): void {
+    for (const listener of this.#lostListeners) listener();
   }
 
   unready(): readonly string[] {
@@ -108,6 +119,8 @@ export class FakeAllocator implements AllocatorPort {
       }
       case "RefreshTerms":
         return { kind: "done" };
+      case "CheckPayment":
+        return show.bookings.has(command.bookingId) ? { kind: "done" } : refused({ code: "not_found" });
       default:
         return this.#once(show, command.operation, () => this.#change(showId, show, command));
     }

@@ -5,6 +5,7 @@ import type {
   AcceptOffer,
   BlockSeats,
   CancelBooking,
+  CheckPayment,
   ConfirmBooking,
   DeclineOffer,
   ExtendHold,
@@ -73,6 +74,7 @@ export type ShowCommand =
   | BlockSeats
   | UnblockSeats
   | CancelBooking
+  | CheckPayment
   | SettlePayment
   | ClearShow
   | ChangeTerms

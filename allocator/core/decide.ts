@@ -7,7 +7,7 @@ import { decideCancelBooking, decideClearShow } from "./cancel-booking.ts";
 import type { ShowCommand } from "./command.ts";
 import { accept, answer, type Decision, DONE, type TurnContext } from "./decision.ts";
 import { decideExtendHold, decideReleaseHold } from "./hold-commands.ts";
-import { decideConfirmBooking, decideSettlePayment } from "./payment.ts";
+import { decideCheckPayment, decideConfirmBooking, decideSettlePayment } from "./payment.ts";
 import { decidePlaceHold } from "./place-hold.ts";
 import { findBooking, isDecision } from "./replay.ts";
 import type { ShowState } from "./state.ts";
@@ -33,6 +33,8 @@ export function decide(state: ShowState, command: ShowCommand, context: TurnCont
       return decideConfirmBooking(state, command, context);
     case "SettlePayment":
       return decideSettlePayment(state, command, context);
+    case "CheckPayment":
+      return decideCheckPayment(state, command, context);
     case "CancelBooking":
       return decideCancelBooking(state, command, context);
     case "UseTicket":

@@ -63,6 +63,8 @@ export interface PaymentBegun {
   readonly contactEmail?: string;
   readonly deadlineAt: number;
   readonly lineMs: number;
+  /** When; unlike its deadline no outage moves it. Absent in logs of the first version. */
+  readonly begunAt?: number;
   readonly operation: OperationId;
   readonly requestHash: number;
 }

@@ -158,6 +158,7 @@ function beginPayment(state: ShowState, booking: Booking, event: PaymentBegun): 
     token: event.paymentToken,
     deadlineAt: event.deadlineAt,
     lineMs: event.lineMs,
+    ...(event.begunAt === undefined ? {} : { begunAt: event.begunAt }),
     operation: event.operation,
     requestHash: event.requestHash,
   };

@@ -77,7 +77,7 @@ t.test("a confirm begins a payment", async (t) => {
     for (const now of [T0, T0 + TTL, END - 1]) {
       const { state } = given(HOLD)
         .when(confirm("p"), now)
-        .thenEvents(t, [{ ...BEGUN, deadlineAt: now + PAY_TTL }]);
+        .thenEvents(t, [{ ...BEGUN, deadlineAt: now + PAY_TTL, begunAt: now }]);
       t.equal(state.deadlines.nextAt(), now + PAY_TTL);
     }
     given(HOLD).when(confirm("p"), END).thenRefused(t, { code: "hold_expired", status: "expired" }, [expired]);
@@ -235,7 +235,7 @@ t.test("declined", async (t) => {
     const again = given(HOLD, BEGUN, heldAgain("p"));
     again
       .when(confirm("q"), T0 + 2, KEEP)
-      .thenEvents(t, [{ ...begun("h", "q"), attempt: 2, deadlineAt: T0 + 2 + PAY_TTL }]);
+      .thenEvents(t, [{ ...begun("h", "q"), attempt: 2, deadlineAt: T0 + 2 + PAY_TTL, begunAt: T0 + 2 }]);
     again.when(confirm("q"), T0 + 2, INSTANT).thenEvents(t, [soldAtOnce("q")]);
     again.when({ kind: "Tick" }, END - 1).thenDone(t);
     again.when({ kind: "Tick" }, END).thenDone(t, [expired]);

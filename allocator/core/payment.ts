@@ -5,16 +5,17 @@
 // Y3: nobody is displaced: a success after release is booked only if exactly those seats are free, nobody waits and
 //     the session has nothing else live in the show; else what was authorised is voided.
 // Y4: an outcome for an attempt that is not the booking's present one, or that is already known, changes nothing.
+// Y5: a payment at the provider that no booking keeps, and that nobody is about to settle, is a stray: to be given back.
 
 import { assertNever } from "../../shared/kernel/assert.ts";
 import type { BookingId } from "../../shared/kernel/ids.ts";
-import type { ConfirmBooking } from "../../shared/protocol/command.ts";
+import type { CheckPayment, ConfirmBooking } from "../../shared/protocol/command.ts";
 import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { SettlePayment } from "./command.ts";
 import { accept, answer, type Decision, DONE, fetch, refuse, type TurnContext } from "./decision.ts";
 import type { PaymentDeclined } from "./event.ts";
 import { findBooking, isDecision, priorOf, REUSED } from "./replay.ts";
-import type { Booking, Payment, ShowState } from "./state.ts";
+import { type Booking, isUnfinished, type Payment, type ShowState } from "./state.ts";
 
 export function decideConfirmBooking(state: ShowState, command: ConfirmBooking, context: TurnContext): Decision {
   const booking = findBooking(state, command, context);
@@ -69,6 +70,7 @@ function begin(booking: Booking, command: ConfirmBooking, context: TurnContext):
       attempt: (booking.payment?.attempt ?? 0) + 1,
       deadlineAt: context.now + context.rules.payTtlMs,
       lineMs: context.rules.payTtlMs,
+      begunAt: context.now,
       ...paid,
     },
     booking.id,
@@ -109,6 +111,22 @@ export function decideSettlePayment(state: ShowState, command: SettlePayment, co
     default:
       return assertNever(outcome);
   }
+}
+
+/** `done`: it is what it should be, or is being settled. The booking: what the hint speaks of is a stray (Y5). */
+export function decideCheckPayment(state: ShowState, command: CheckPayment, context: TurnContext): Decision {
+  const { bookingId, attempt, reference } = command;
+  const booking = state.bookings.get(bookingId);
+  if (booking === undefined && !context.looked) return fetch({ booking: bookingId, operation: undefined });
+  const payment = booking?.payment;
+  // What no booking began is not ours: somebody else's, at the same provider.
+  if (booking === undefined || payment === undefined || attempt > payment.attempt) return refuse({ code: "not_found" });
+  if (attempt === payment.attempt) {
+    if (payment.reference === reference) return DONE;
+    // Which one is its own will be known by its end.
+    if (payment.reference === undefined && isUnfinished(payment)) return DONE;
+  }
+  return answer(booking, false);
 }
 
 function declined(

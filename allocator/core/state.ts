@@ -63,6 +63,8 @@ export interface Payment {
   readonly reference?: string;
   readonly deadlineAt: number;
   readonly lineMs: number;
+  /** Absent in rows of the first version: see `begunAtOf`. */
+  readonly begunAt?: number;
   readonly operation: OperationId;
   readonly requestHash: number;
   readonly reason?: string;
@@ -185,6 +187,9 @@ const UNFINISHED: ReadonlySet<PaymentState> = new Set<PaymentState>(["begun", "a
 /** Whether somebody still has to do something about its money. */
 export const isUnfinished = (payment: Payment | undefined): boolean =>
   payment !== undefined && UNFINISHED.has(payment.state);
+
+/** When it began; in an old row as its deadline says, which an outage may have moved. */
+export const begunAtOf = ({ begunAt, deadlineAt, lineMs }: Payment): number => begunAt ?? deadlineAt - lineMs;
 
 /** When and where the ticket of one of its seats was used. */
 export const useOf = ({ used }: Booking, seat: number): TicketUse | undefined => used?.find((use) => use.seat === seat);

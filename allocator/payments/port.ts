@@ -40,12 +40,32 @@ export type CancelOutcome = "cancelled" | "already_captured" | "failed" | "unkno
 /** `failed` is final. What was refunded before, by whomever, counts as refunded. */
 export type RefundOutcome = "refunded" | "failed" | "unknown";
 
+/** One payment at the provider, made by `authorise` for a booking and attempt. */
+export interface ProviderPayment {
+  readonly reference: string;
+  /** `open`: authorised or captured, to be kept or given back. `under_way`: it may yet be. `over`: there is nothing. */
+  readonly state: "open" | "under_way" | "over";
+}
+
+/** All there are, which may be none. `failed`: this provider cannot say. */
+export type FindOutcome =
+  | { readonly kind: "found"; readonly payments: readonly ProviderPayment[] }
+  | { readonly kind: "failed" }
+  | { readonly kind: "unknown" };
+
 export interface PaymentGateway {
   authorise(request: AuthoriseRequest): Promise<AuthoriseOutcome>;
   capture(reference: string, idempotencyKey: string): Promise<CaptureOutcome>;
   cancel(reference: string, idempotencyKey: string): Promise<CancelOutcome>;
   /** Gives back all that was captured and not given back yet. */
   refund(reference: string, idempotencyKey: string): Promise<RefundOutcome>;
+  /**
+   * Looks up what `authorise` made for this attempt, without repeating it. Only for one begun long ago: what is young may
+   * not be found yet.
+   */
+  find(bookingId: BookingId, attempt: number): Promise<FindOutcome>;
+  /** The payment of that reference, at once; none where it is not this attempt's. */
+  look(reference: string, bookingId: BookingId, attempt: number): Promise<FindOutcome>;
   /** Whether a payment that begins now would be sent. */
   available(): boolean;
   /** When not available: how long until it is worth trying again. */

@@ -8,10 +8,19 @@ import { newOperation, newSession } from "../../test/harness/allocator.ts";
 import { FakeTime, settled } from "../../waitlist/poll/fake-time.ts";
 import type { SettlePayment } from "../core/command.ts";
 import type { Booking, Payment, PaymentState } from "../core/state.ts";
-import type { AuthoriseOutcome, CancelOutcome, CaptureOutcome, PaymentGateway, RefundOutcome } from "./port.ts";
+import type {
+  AuthoriseOutcome,
+  CancelOutcome,
+  CaptureOutcome,
+  FindOutcome,
+  PaymentGateway,
+  RefundOutcome,
+} from "./port.ts";
 import { PaymentSaga } from "./saga.ts";
 
 const SHOW = "show-1" as ShowId;
+/** When the tests begin. */
+const BEGUN_AT = new FakeTime().nowMs;
 
 function paying(state: PaymentState = "begun", change: Partial<Payment> = {}): Booking {
   return {
@@ -20,7 +29,7 @@ function paying(state: PaymentState = "begun", change: Partial<Payment> = {}): B
     status: state === "begun" ? "paying" : state === "voiding" ? "released" : "booked",
     total: 1_200,
     currency: "USD",
-    payment: { attempt: 1, state, token: "pm_card_visa", deadlineAt: 0, lineMs: 0, ...change },
+    payment: { attempt: 1, state, token: "pm_card_visa", deadlineAt: 0, lineMs: 0, begunAt: BEGUN_AT, ...change },
   } as unknown as Booking;
 }
 
@@ -39,6 +48,8 @@ class Till {
   captureOutcome: CaptureOutcome = "captured";
   cancelOutcome: CancelOutcome = "cancelled";
   refundOutcome: RefundOutcome = "refunded";
+  /** What the provider finds, however it is asked. */
+  found: FindOutcome = { kind: "found", payments: [] };
   /** What the show does with what it is told; false: it cannot be asked now. */
   record: (command: SettlePayment) => boolean | Promise<boolean> = () => true;
   isClosed = false;
@@ -63,6 +74,14 @@ class Till {
         this.calls.push(`refund ${reference} ${key.slice(-8)}`);
         return this.refundOutcome;
       },
+      find: async (bookingId, attempt) => {
+        this.calls.push(`find ${this.#name(bookingId)}:${attempt}`);
+        return this.found;
+      },
+      look: async (reference, bookingId, attempt) => {
+        this.calls.push(`look ${reference} ${this.#name(bookingId)}:${attempt}`);
+        return this.found;
+      },
       available: () => true,
       retryAfterMs: () => 0,
       close: async () => {
@@ -75,6 +94,7 @@ class Till {
         this.told.push(command.outcome.kind);
         return this.record(command);
       },
+      now: this.time.now,
       timers: this.time,
       random: () => 0.5,
       log: silentLog(),

@@ -9,20 +9,26 @@
 // A5: only the first call for a payment whose confirm waits here is a beginning. All else settles: in lanes of its own
 //     (LANES), so that payments nobody answers stall neither new ones nor the captures and voids of others.
 // A6: what is found unfinished (an owner's first look after a restart) is taken up spread out, not in one burst.
+// A7: what began longer than `lookUpAfterMs` ago is not asked about by its key any more: providers forget keys, and the
+//     same request would begin another payment. Once it is given up it is looked up, and given back, never booked.
 
 import { type BookingId, type ShowId, showOf } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import { type TimerHandle, type Timers, within } from "../../shared/platform/timers.ts";
 import type { SettlePayment } from "../core/command.ts";
-import type { Booking, Payment } from "../core/state.ts";
+import { type Booking, begunAtOf, type Payment } from "../core/state.ts";
+import { giveBack, lookUp } from "./give-back.ts";
 import { Lanes } from "./lanes.ts";
 import { type PaymentGateway, paymentKey } from "./port.ts";
+import { Strays } from "./strays.ts";
 
 const AUTHORISE_TIMEOUT_MS = 10_000;
 const PAUSE_MIN_MS = 200;
 const PAUSE_MAX_MS = 30_000;
 /** Asking what became of a payment that was given up: nobody waits for it any more. */
 const LOST_PAUSE_MAX_MS = 300_000;
+/** Stripe forgets a key after a day. */
+const LOOK_UP_AFTER_MS = 23 * 3_600_000;
 /** Steps under way at once; further ones wait their turn. */
 const LANES = {
   /** First authorisations, and their captures after them. */
@@ -33,6 +39,8 @@ const LANES = {
   ask: 64,
   /** Repetitions for one that was given up. */
   lost: 32,
+  /** Look-ups of those. Stripe takes 20 searches a second. */
+  lookUp: 8,
 };
 type Lane = keyof typeof LANES;
 /** Between two that are found unfinished, on average; and the longest any of them waits, on average. */
@@ -47,6 +55,10 @@ export interface SagaOptions {
   readonly gateway: PaymentGateway;
   /** Takes the turn; true once it is committed, false when the show cannot be asked now. */
   readonly settle: (showId: ShowId, command: SettlePayment) => Promise<boolean>;
+  /** Milliseconds since 1970, as the turns have it. */
+  readonly now: () => number;
+  /** A7; 23 h unless said. */
+  readonly lookUpAfterMs?: number;
   readonly timers: Timers;
   readonly random: () => number;
   readonly log: Log;
@@ -68,6 +80,8 @@ interface Drive {
   isNew: boolean;
   /** Found unfinished, and not taken up yet. */
   isSpread: boolean;
+  /** The provider spoke of it, and it was not asked since. */
+  isHinted: boolean;
   /** While it pauses. */
   timer: TimerHandle | undefined;
 }
@@ -76,6 +90,8 @@ export class PaymentSaga {
   readonly #options: SagaOptions;
   readonly #drives = new Map<BookingId, Drive>();
   readonly #lanes = new Lanes<Lane>(LANES);
+  /** Payments that no booking keeps. */
+  readonly strays: Strays;
   #spread = 0;
   /** Confirms waiting to hear that a payment is no longer `begun`. */
   readonly #listeners = new Map<BookingId, Set<() => void>>();
@@ -83,6 +99,7 @@ export class PaymentSaga {
 
   constructor(options: SagaOptions) {
     this.#options = options;
+    this.strays = new Strays(options.gateway, options.log);
   }
 
   /** Committed images of bookings with an unfinished payment. Idempotent. */
@@ -102,6 +119,15 @@ export class PaymentSaga {
       }
       this.#takeUp(booking);
     }
+  }
+
+  /** The provider has news of this booking's payment: it is asked at once. Nothing where nothing is unfinished. */
+  hint(bookingId: BookingId): void {
+    const drive = this.#drives.get(bookingId);
+    if (drive === undefined || this.#isStopped) return;
+    drive.isHinted = true;
+    drive.pauseMs = PAUSE_MIN_MS;
+    if (drive.timer !== undefined) this.#goOn(drive);
   }
 
   /** Watches for the booking's payment to have an outcome. Whoever begins to watch ends it. */
@@ -129,6 +155,7 @@ export class PaymentSaga {
     for (const { timer } of this.#drives.values()) this.#options.timers.clearTimeout(timer);
     await this.#options.gateway.close();
     await this.#lanes.drained();
+    await this.strays.drained();
   }
 
   #takeUp(booking: Booking): void {
@@ -140,6 +167,7 @@ export class PaymentSaga {
       failures: 0,
       isNew,
       isSpread: !isNew,
+      isHinted: false,
       timer: undefined,
     };
     this.#drives.set(booking.id, drive);
@@ -156,7 +184,7 @@ export class PaymentSaga {
   }
 
   #enter(drive: Drive): void {
-    this.#lanes.add(laneOf(drive), () => this.#run(drive));
+    this.#lanes.add(this.#laneOf(drive), () => this.#run(drive));
   }
 
   /** Until its end, or until there is something to wait for. */
@@ -164,6 +192,7 @@ export class PaymentSaga {
     this.#takeNext(drive);
     while (!this.#isStopped) {
       const { booking } = drive;
+      drive.isHinted = false;
       const step = await this.#step(drive);
       if (this.#isStopped) return;
       if (step === "failed") drive.failures += 1;
@@ -193,9 +222,11 @@ export class PaymentSaga {
   #pause(drive: Drive): void {
     if (this.#isStopped) return;
     const { timers, random } = this.#options;
-    drive.timer = timers.setTimeout(() => this.#goOn(drive), drive.pauseMs * (0.5 + random()));
-    const pauseMaxMs = laneOf(drive) === "lost" ? LOST_PAUSE_MAX_MS : PAUSE_MAX_MS;
-    drive.pauseMs = Math.min(pauseMaxMs, drive.pauseMs * 2);
+    // A hint that came while it was being asked is no reason to pause for long.
+    const pauseMs = drive.isHinted ? PAUSE_MIN_MS : drive.pauseMs;
+    drive.timer = timers.setTimeout(() => this.#goOn(drive), pauseMs * (0.5 + random()));
+    const isLost = drive.booking.payment?.reference === undefined && drive.booking.payment?.state !== "begun";
+    drive.pauseMs = Math.min(isLost ? LOST_PAUSE_MAX_MS : PAUSE_MAX_MS, pauseMs * 2);
   }
 
   #goOn(drive: Drive): void {
@@ -213,16 +244,15 @@ export class PaymentSaga {
     const key = paymentKey(booking.id, payment.attempt);
     switch (payment.state) {
       case "begun":
-        return this.#authorise(drive, payment);
+        // Its deadline will end it.
+        return this.#isOlder(payment, payment.lineMs) ? undefined : this.#authorise(drive, payment);
       case "authorised": {
         const captured = await this.#options.gateway.capture(payment.reference as string, `${key}:capture`);
         return captured === "captured" ? { kind: "captured" } : captured === "failed" ? "failed" : undefined;
       }
       case "voiding":
       case "refunding":
-        return payment.reference === undefined
-          ? this.#authorise(drive, payment)
-          : this.#giveBack(payment.reference, key);
+        return this.#endUnbooked(drive, payment, key);
       case "captured":
       case "declined":
       case "voided":
@@ -231,15 +261,25 @@ export class PaymentSaga {
     }
   }
 
-  /** Cancels, and refunds what turns out to be captured: nobody need know whether a capture came through. */
-  async #giveBack(reference: string, key: string): Promise<Outcome | "failed" | undefined> {
-    const { gateway } = this.#options;
-    const cancelled = await gateway.cancel(reference, `${key}:cancel`);
-    if (cancelled === "cancelled") return { kind: "voided" };
-    if (cancelled !== "already_captured") return cancelled === "failed" ? "failed" : undefined;
-    const refunded = await gateway.refund(reference, `${key}:refund`);
-    if (refunded === "refunded") return { kind: "refunded" };
-    return refunded === "failed" ? "failed" : undefined;
+  /** What is not, or no longer, booked: given back, or looked up, or first of all asked about. */
+  async #endUnbooked(drive: Drive, payment: Payment, key: string): Promise<Outcome | "failed" | undefined> {
+    const { gateway, log } = this.#options;
+    const { id } = drive.booking;
+    const { reference, attempt } = payment;
+    const isAsked = reference === undefined && !this.#isOlder(payment, 0);
+    if (isAsked) return this.#authorise(drive, payment);
+    const end = await (reference === undefined ? lookUp(gateway, id, attempt) : giveBack(gateway, reference, key));
+    if (reference === undefined && end !== undefined) {
+      log.info({ booking_id: id, attempt, end }, "a payment of unknown outcome was looked up");
+    }
+    if (end === undefined || end === "failed") return end;
+    return { kind: end === "refunded" ? "refunded" : "voided" };
+  }
+
+  /** Whether it began too long ago to be asked about by its key (A7), and at least `leastMs` ago. */
+  #isOlder(payment: Payment, leastMs: number): boolean {
+    const { now, lookUpAfterMs = LOOK_UP_AFTER_MS } = this.#options;
+    return now() - begunAtOf(payment) >= Math.max(lookUpAfterMs, leastMs);
   }
 
   async #authorise(drive: Drive, payment: Payment): Promise<Outcome | undefined> {
@@ -280,10 +320,14 @@ export class PaymentSaga {
     };
     return this.#options.settle(showOf(booking.id) as ShowId, command);
   }
-}
 
-function laneOf({ booking: { payment }, isNew }: Drive): Lane {
-  if (payment?.reference !== undefined) return "settle";
-  if (payment?.state !== "begun") return "lost";
-  return isNew ? "begin" : "ask";
+  #laneOf({ booking: { payment }, isNew, isHinted }: Drive): Lane {
+    if (payment?.reference !== undefined) return "settle";
+    if (payment?.state !== "begun") {
+      if (payment !== undefined && this.#isOlder(payment, 0)) return "lookUp";
+      return isHinted ? "settle" : "lost";
+    }
+    if (isNew) return "begin";
+    return isHinted ? "settle" : "ask";
+  }
 }

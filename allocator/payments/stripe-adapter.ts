@@ -7,6 +7,7 @@
 //     connections of their own: beginnings that nobody answers keep no capture waiting.
 
 import Stripe from "stripe";
+import type { BookingId } from "../../shared/kernel/ids.ts";
 import { createAlignedClock } from "../../shared/platform/clock.ts";
 import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
 import { type Admission, PaymentBreaker } from "./breaker.ts";
@@ -15,12 +16,15 @@ import {
   type AuthoriseRequest,
   type CancelOutcome,
   type CaptureOutcome,
+  type FindOutcome,
   FREE_REFERENCE,
   type PaymentGateway,
+  type ProviderPayment,
   paymentKey,
   type RefundOutcome,
 } from "./port.ts";
 import { BoundedHttpClient } from "./stripe-adapter-http.ts";
+import { retrieveIntent, type SearchFor, searchIntents } from "./stripe-search.ts";
 
 export const CALLS_MAX = 2_048;
 export const SETTLE_CALLS_MAX = 1_024;
@@ -203,6 +207,29 @@ export class StripeGateway implements PaymentGateway {
     if (result.kind === "refused") return result.code === "charge_already_refunded" ? "refunded" : "failed";
     if (result.kind !== "made") return "unknown";
     return result.status === "failed" || result.status === "canceled" ? "failed" : "refunded";
+  }
+
+  find(bookingId: BookingId, attempt: number): Promise<FindOutcome> {
+    return this.#read({ bookingId, attempt, timeoutMs: this.#settleTimeoutMs }, searchIntents);
+  }
+
+  look(reference: string, bookingId: BookingId, attempt: number): Promise<FindOutcome> {
+    const what = { bookingId, attempt, timeoutMs: this.#settleTimeoutMs };
+    return this.#read(what, (stripe) => retrieveIntent(stripe, reference, what));
+  }
+
+  async #read(
+    what: SearchFor,
+    ask: (stripe: Stripe, what: SearchFor) => Promise<ProviderPayment[]>,
+  ): Promise<FindOutcome> {
+    let payments: readonly ProviderPayment[] = [];
+    const send = async (stripe: Stripe): Promise<Made> => {
+      payments = await ask(stripe, what);
+      return { id: what.bookingId, status: null };
+    };
+    const { kind } = await this.#settle({ key: paymentKey(what.bookingId, what.attempt), send });
+    if (kind === "made") return { kind: "found", payments };
+    return kind === "refused" ? { kind: "failed" } : { kind: "unknown" };
   }
 
   available(): boolean {

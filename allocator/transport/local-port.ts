@@ -7,7 +7,7 @@
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import { sleepMs, type Timers, within } from "../../shared/platform/timers.ts";
 import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
-import type { Command, ConfirmBooking } from "../../shared/protocol/command.ts";
+import type { CheckPayment, Command, ConfirmBooking } from "../../shared/protocol/command.ts";
 import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { Registry } from "../actor/registry.ts";
 import { AGAIN, type Answer } from "../actor/show-actor.ts";
@@ -45,6 +45,11 @@ export class LocalPort implements AllocatorPort {
     return () => this.#listeners.delete(listener);
   }
 
+  /** In one process nothing is lost on the way. */
+  onLost(): () => void {
+    return () => undefined;
+  }
+
   /** For the registry: a committed change, before its replies leave. */
   publish(update: ShowUpdate): void {
     for (const listener of this.#listeners) listener(update);
@@ -65,6 +70,8 @@ export class LocalPort implements AllocatorPort {
         return this.#refreshTerms(showId, endsAt);
       case "ConfirmBooking":
         return this.#confirm(showId, command, endsAt);
+      case "CheckPayment":
+        return this.#checkPayment(showId, command, endsAt);
       default:
         return this.#untilAnswered(showId, command, endsAt);
     }
@@ -106,6 +113,17 @@ export class LocalPort implements AllocatorPort {
     } finally {
       watch.end();
     }
+  }
+
+  /** The show says whose it is; its saga asks the provider. */
+  async #checkPayment(showId: ShowId, command: CheckPayment, endsAt: number): Promise<Reply> {
+    const { saga, now, timers } = this.#options;
+    if (saga === undefined) return { kind: "done" };
+    const reply = await this.#untilAnswered(showId, command, endsAt);
+    if (reply.kind === "done") saga.hint(command.bookingId);
+    if (reply.kind !== "booking") return reply;
+    const isGone = await within(saga.strays.giveBack(command), Math.max(0, endsAt - now()), () => false, timers);
+    return isGone ? { kind: "done" } : pending();
   }
 
   async #readLog(showId: ShowId, after: number, limit: number, endsAt: number): Promise<Reply> {

@@ -79,6 +79,18 @@ export interface UseTicket {
   readonly gate: string;
 }
 
+/**
+ * The payment provider said something about a payment. A hint, never the outcome: the owner asks the provider itself, so
+ * that one which comes twice, late or out of order does no harm. Answered `done`; `not_found` of no booking.
+ */
+export interface CheckPayment {
+  readonly kind: "CheckPayment";
+  readonly bookingId: BookingId;
+  readonly attempt: number;
+  /** The provider's id for the payment it spoke of. */
+  readonly reference: string;
+}
+
 /** Queue for `quantity` seats. Refused `seats_available` while the show can serve them. */
 export interface JoinWaitlist {
   readonly kind: "JoinWaitlist";
@@ -170,6 +182,7 @@ export type Command =
   | CancelBooking
   | ReadBooking
   | UseTicket
+  | CheckPayment
   | JoinWaitlist
   | ReadWaiter
   | LowerWaiter

@@ -87,6 +87,7 @@ export const begun = (hold: string, key: string, more: Partial<PaymentBegun> = {
   attempt: 1,
   paymentToken: "pm_card_visa",
   deadlineAt: T0 + PAY_TTL,
+  begunAt: T0,
   lineMs: PAY_TTL,
   operation: operationId(key),
   requestHash: 1,

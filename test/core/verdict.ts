@@ -49,6 +49,8 @@ export function verdict(books: Auditor, command: ShowCommand, circumstances: Cir
     case "AcceptOffer":
     case "DeclineOffer":
       return aboutWaiter(books, command, circumstances.at);
+    case "CheckPayment":
+      return "answer|done|not_found";
     case "UseTicket":
       return useVerdict(books, command);
     default:

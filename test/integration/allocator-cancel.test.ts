@@ -113,6 +113,8 @@ t.test("a booking that was captured is refunded, one that was only authorised is
     capture: async (reference, key) => (isAway ? "unknown" : real.capture(reference, key)),
     cancel: (reference, key) => real.cancel(reference, key),
     refund: (reference, key) => real.refund(reference, key),
+    find: (...asked) => real.find(...asked),
+    look: (...asked) => real.look(...asked),
     available: () => true,
     retryAfterMs: () => 0,
     close: () => real.close(),
@@ -138,6 +140,8 @@ t.test("with the provider away a booking is cancelled at once; a takeover gives 
       asked.push("refund");
       return "unknown";
     },
+    find: (...asked) => real.find(...asked),
+    look: (...asked) => real.look(...asked),
     available: () => true,
     retryAfterMs: () => 0,
     close: () => real.close(),
@@ -222,6 +226,8 @@ function refundingAtMost(gateway: PaymentGateway, heardMax: number): PaymentGate
       const outcome = await gateway.refund(reference, key);
       return isHeard ? outcome : new Promise(() => undefined);
     },
+    find: (...asked) => gateway.find(...asked),
+    look: (...asked) => gateway.look(...asked),
     available: () => gateway.available(),
     retryAfterMs: () => gateway.retryAfterMs(),
     close: () => gateway.close(),

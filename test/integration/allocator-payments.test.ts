@@ -202,6 +202,8 @@ function stuckAt(
     },
     cancel: (reference, key) => gateway.cancel(reference, key),
     refund: (reference, key) => gateway.refund(reference, key),
+    find: (...asked) => gateway.find(...asked),
+    look: (...asked) => gateway.look(...asked),
     available: () => gateway.available(),
     retryAfterMs: () => gateway.retryAfterMs(),
     close: async () => {
@@ -249,6 +251,8 @@ function impatient(gateway: PaymentGateway): PaymentGateway {
     capture: (reference, key) => gateway.capture(reference, key),
     cancel: (reference, key) => gateway.cancel(reference, key),
     refund: (reference, key) => gateway.refund(reference, key),
+    find: (...asked) => gateway.find(...asked),
+    look: (...asked) => gateway.look(...asked),
     available: () => gateway.available(),
     retryAfterMs: () => gateway.retryAfterMs(),
     close: () => gateway.close(),
