@@ -14,11 +14,21 @@ export interface FeedParts {
 // the last word of the one before may have been lost on the way. Seat maps see a new epoch, and every poll reads again.
 
 /** Returns the way to end it. Before anything is read: what reads afterwards misses nothing. */
-export const connectFeed = ({ allocator, views, lot }: FeedParts): (() => void) =>
-  allocator.onUpdate((update) => {
-    views.apply(update);
-    // Thousands of updates a second, mostly for nobody: an empty lot costs nothing.
-    if (lot.size === 0) return;
-    if (update.isReload) lot.wakeGroup(update.showId);
-    else lot.wake(update.showId, update.touched);
-  });
+export function connectFeed({ allocator, views, lot }: FeedParts): () => void {
+  const ends = [
+    allocator.onUpdate((update) => {
+      views.apply(update);
+      // Thousands of updates a second, mostly for nobody: an empty lot costs nothing.
+      if (lot.size === 0) return;
+      if (update.isReload) lot.wakeGroup(update.showId);
+      else lot.wake(update.showId, update.touched);
+    }),
+    allocator.onLost(() => {
+      views.distrust();
+      lot.wakeAll();
+    }),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
+}

@@ -55,6 +55,8 @@ interface Entry {
   patience: Patience | undefined;
   /** What came since the snapshot was asked for; `undefined` while none is. Set before the asking (W1). */
   early: ShowUpdate[] | undefined;
+  /** Updates were lost since the snapshot was asked for. */
+  hasMissed: boolean;
   watcher: SeatWatcher | undefined;
   retry: TimerHandle | undefined;
 }
@@ -133,6 +135,14 @@ export class SeatViews {
     else if (applied === "gap") this.#fallBehind(entry, update.epoch);
   }
 
+  /** Updates were lost on the way: every view may be old, and what is being read too. */
+  distrust(): void {
+    for (const entry of this.#entries.values()) {
+      entry.hasMissed = true;
+      if (entry.view !== undefined && entry.behindEpoch === undefined) this.#fallBehind(entry, entry.view.epoch);
+    }
+  }
+
   stop(): void {
     this.#isStopped = true;
     for (const entry of this.#entries.values()) {
@@ -163,6 +173,7 @@ export class SeatViews {
       reading: undefined,
       patience: undefined,
       early: undefined,
+      hasMissed: false,
       watcher: undefined,
       retry: undefined,
     };
@@ -209,6 +220,7 @@ export class SeatViews {
   #refresh(entry: Entry): Promise<SeatViewRead> {
     if (entry.reading !== undefined) return entry.reading;
     entry.early = [];
+    entry.hasMissed = false;
     entry.reading = this.#readSnapshot(entry).finally(() => {
       this.#timers.clearTimeout(entry.patience?.timer);
       entry.patience = undefined;
@@ -246,7 +258,7 @@ export class SeatViews {
     if (isOlder) return { kind: "view", view: old ?? view, isStale: true };
     const early = entry.early ?? [];
     const gap = early.find((update) => view.apply(update) === "gap");
-    const hasGap = gap !== undefined || early.length >= EARLY_UPDATES_MAX;
+    const hasGap = gap !== undefined || entry.hasMissed || early.length >= EARLY_UPDATES_MAX;
     entry.view = view;
     entry.behindEpoch = hasGap ? (gap?.epoch ?? view.epoch) : undefined;
     entry.watcher?.snapshot(view);

@@ -94,6 +94,7 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   overloaded: retryableRow(503, "Too busy"),
   payment_unavailable: retryableRow(503, "Payments are not possible now"),
   show_quarantined: retryableRow(503, "The show is being checked"),
+  allocators_unreachable: retryableRow(503, "The engine cannot be reached"),
   outcome_pending: retryableRow(503, "The outcome is not known yet"),
   validation_failed: row(422, "The request is not valid"),
   malformed_json: row(400, "The body is not JSON"),
@@ -195,6 +196,8 @@ function faultDetail(code: Fault["code"]): string {
       return "The payment gateway cannot be reached now; your hold stays as it was.";
     case "show_quarantined":
       return "This show is closed while its records are checked.";
+    case "allocators_unreachable":
+      return "The nodes that keep the seats cannot be reached now; holds are safe with them.";
     case "outcome_pending":
       return "The answer did not come in time.";
     default:

@@ -70,7 +70,14 @@ const seatsEndpoint = ({ allocator, shows, operations }: BookingRouteDependencie
         schema: z.object({ show_id: z.string(), seats: z.array(z.string()) }),
       },
     },
-    problems: ["seats_taken", "idempotency_key_reused", "store_unavailable", "overloaded", "outcome_pending"],
+    problems: [
+      "seats_taken",
+      "idempotency_key_reused",
+      "store_unavailable",
+      "overloaded",
+      "allocators_unreachable",
+      "outcome_pending",
+    ],
     handle: async ({ session, key, params, body }) => {
       const showId = params.show_id;
       const show = await findShow(shows, showId);
@@ -105,7 +112,7 @@ const logEndpoint = ({ allocator, shows }: BookingRouteDependencies): Endpoint =
         schema: z.object({ show_id: z.string(), entries: z.array(LOG_ENTRY), next_after: z.int().nullable() }),
       },
     },
-    problems: ["store_unavailable", "overloaded"],
+    problems: ["store_unavailable", "overloaded", "allocators_unreachable"],
     handle: async ({ params, query }) => {
       const showId = params.show_id;
       const show = await findShow(shows, showId);

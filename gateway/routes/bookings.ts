@@ -90,7 +90,7 @@ const readEndpoint = (dependencies: BookingsDependencies): Endpoint =>
     params: BOOKING_PARAMS,
     query: POLL_QUERY,
     answers: { 200: { description: "The booking", schema: BOOKING } },
-    problems: ["store_unavailable", "overloaded"],
+    problems: ["store_unavailable", "overloaded", "allocators_unreachable"],
     patient: true,
     handle: async ({ session, params, query, context }) => {
       const bookingId = params.booking_id;

@@ -38,6 +38,7 @@ export const cancelEndpoint = ({ allocator, shows, operations }: BookingRouteDep
       "idempotency_key_reused",
       "store_unavailable",
       "overloaded",
+      "allocators_unreachable",
       "outcome_pending",
     ],
     handle: async ({ session, key, params }) => {

@@ -54,6 +54,7 @@ export const confirmEndpoint = ({ allocator, shows, operations, desk }: ConfirmD
       "payment_unavailable",
       "store_unavailable",
       "overloaded",
+      "allocators_unreachable",
       "outcome_pending",
     ],
     handle: async ({ session, key, body }) => {

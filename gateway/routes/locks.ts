@@ -53,6 +53,7 @@ const LOCK_PROBLEMS: readonly ProblemCode[] = [
   "idempotency_key_reused",
   "store_unavailable",
   "overloaded",
+  "allocators_unreachable",
   "outcome_pending",
 ];
 
@@ -153,7 +154,14 @@ const changeEndpoint = ({ allocator, shows, operations }: BookingRouteDependenci
     params: LOCK_PARAMS,
     body: { schema: z.strictObject({}), optional: true },
     answers: { 200: { description: "The booking", schema: BOOKING } },
-    problems: [...spec.problems, "idempotency_key_reused", "store_unavailable", "overloaded", "outcome_pending"],
+    problems: [
+      ...spec.problems,
+      "idempotency_key_reused",
+      "store_unavailable",
+      "overloaded",
+      "allocators_unreachable",
+      "outcome_pending",
+    ],
     handle: async ({ session, key, params }) => {
       const bookingId = params.lock_id;
       const showId = showNamedBy(bookingId);

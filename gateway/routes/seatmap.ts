@@ -54,7 +54,7 @@ const seatMapEndpoint = (views: SeatViews): Endpoint =>
       200: { description: "The seat map", schema: SEAT_MAP, headers: { ETag: "Its epoch and version" } },
       304: { description: "Still the one of `If-None-Match`" },
     },
-    problems: ["store_unavailable", "overloaded", "show_quarantined"],
+    problems: ["store_unavailable", "overloaded", "allocators_unreachable", "show_quarantined"],
     handle: ({ params, context }) => {
       const known = views.peek(params.show_id);
       const ifNoneMatch = headerOf(context, "if-none-match");
@@ -93,7 +93,7 @@ const streamEndpoint = (streams: SeatStreams): Endpoint =>
     idempotent: false,
     params: SHOW_PARAMS,
     answers: { 200: { description: "Events", contentType: "text/event-stream" } },
-    problems: ["store_unavailable", "overloaded", "show_quarantined"],
+    problems: ["store_unavailable", "overloaded", "allocators_unreachable", "show_quarantined"],
     patient: true,
     handle: async ({ params, context }) => {
       const contentType = "text/event-stream";

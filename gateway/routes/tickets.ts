@@ -82,7 +82,7 @@ function qrEndpoint({ allocator, shows, tokens }: TicketDependencies): Endpoint 
       200: { description: "The QR code (or `image/png`)", contentType: FORMATS.svg, headers: { ETag: "Its version" } },
       304: { description: "You have it" },
     },
-    problems: ["not_booked", "ticket_cancelled", "store_unavailable", "overloaded"],
+    problems: ["not_booked", "ticket_cancelled", "store_unavailable", "overloaded", "allocators_unreachable"],
     handle: async ({ session, params, context }) => {
       const [, seat = "", format = ""] = FILE.exec(params.file) ?? [];
       const bookingId = params.booking_id;
@@ -175,7 +175,13 @@ const verifyEndpoint = ({ allocator, shows, operations, tokens }: TicketDependen
     idempotent: true,
     body: { schema: VERIFY_REQUEST },
     answers: { 200: { description: "The verdict", schema: VERDICT } },
-    problems: ["idempotency_key_reused", "store_unavailable", "overloaded", "outcome_pending"],
+    problems: [
+      "idempotency_key_reused",
+      "store_unavailable",
+      "overloaded",
+      "allocators_unreachable",
+      "outcome_pending",
+    ],
     handle: async ({ session, key, body }) => {
       const { token, show_id: showId, gate } = body;
       const ticket = tokens.read(token);

@@ -68,6 +68,7 @@ const MUTATION_PROBLEMS: readonly ProblemCode[] = [
   "idempotency_key_reused",
   "store_unavailable",
   "overloaded",
+  "allocators_unreachable",
   "outcome_pending",
 ];
 
@@ -167,7 +168,7 @@ const readEndpoint = (dependencies: WaitlistDependencies): Endpoint =>
     params: WAITER_PARAMS,
     query: POLL_QUERY,
     answers: { 200: { description: "The place in the line, with the offer when there is one", schema: WAITER } },
-    problems: ["store_unavailable", "overloaded"],
+    problems: ["store_unavailable", "overloaded", "allocators_unreachable"],
     patient: true,
     handle: async ({ session, params, query, context }) => {
       const waiterId = params.waiter_id;

@@ -16,6 +16,9 @@ export interface AllocatorPort {
   /** Every committed change of every show this port hears of, in version order per show. Returns the unsubscriber. */
   onUpdate(listener: (update: ShowUpdate) => void): () => void;
 
+  /** Updates were lost on the way: anything may have been committed since. Returns the unsubscriber. */
+  onLost(listener: () => void): () => void;
+
   /** Which dependencies of the allocators do not answer now; empty when ready. */
   unready(): readonly string[];
 }

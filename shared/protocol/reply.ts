@@ -172,9 +172,23 @@ export type RefusalCode = Refusal["code"];
 
 /** Why the show could not be asked. `outcome` says whether the command may still take effect. */
 export interface Fault {
-  readonly code: "store_unavailable" | "overloaded" | "payment_unavailable" | "show_quarantined" | "outcome_pending";
+  readonly code:
+    | "store_unavailable"
+    | "overloaded"
+    | "payment_unavailable"
+    | "show_quarantined"
+    /** No node could be asked: the bus is away, or no allocator is up. */
+    | "allocators_unreachable"
+    | "outcome_pending";
   readonly outcome: "none" | "unknown";
   readonly retryAfterMs: number;
+}
+
+/** The show is another node's, by the view that this one knows: ask `owner`; `undefined`: nobody is up. */
+export interface Moved {
+  readonly kind: "moved";
+  readonly owner: string | undefined;
+  readonly view: number;
 }
 
 export type Reply =

@@ -99,6 +99,11 @@ export class PollLot {
     if (this.#wakingTimer === undefined) this.#wakeOn();
   }
 
+  /** Anything may have happened to anybody: every place hears so, soon (P4). */
+  wakeAll(): void {
+    for (const group of this.#groups.keys()) this.wakeGroup(group);
+  }
+
   /** Ends every rest as `closing` and lets nobody in any more. */
   close(): void {
     this.#isClosed = true;

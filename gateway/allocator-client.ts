@@ -1,0 +1,362 @@
+// The allocators behind the gateway's interface, over a bus: who owns the show is asked, again and again with the same
+// operation, until there is an answer or the time is up.
+// L1: the commands of one tick to one node are one message; replies come as they come, many to a message.
+// L2: a command is sent again when its node is gone from the view, says `moved`, was not listening, or when the bus was
+//     lost in between. It takes effect once: it carries its operation.
+// L3: `ask` never rejects. A command that was sent and not answered in time is `outcome_pending`, never "failed"; one
+//     that was never heard took no effect, and says so. A fault after an unknown outcome says that it is unknown.
+// L4: updates carry a number a node: a gap in them, a heartbeat that knows of more, or a lost bus means that anything may
+//     have been missed, and `onLost` says so.
+
+import type { Bus, BusMessage } from "../shared/cluster/bus.ts";
+import { Routes } from "../shared/cluster/routes.ts";
+import { ANY_UPDATES, commandSubject, HEARTBEATS, replySubject, VIEW_SUBJECT } from "../shared/cluster/subjects.ts";
+import { type ClusterView, type Member, memberOf, viewFrom } from "../shared/cluster/view.ts";
+import type { ShowId } from "../shared/kernel/ids.ts";
+import type { Log } from "../shared/platform/log.ts";
+import type { TimerHandle, Timers } from "../shared/platform/timers.ts";
+import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
+import type { Command } from "../shared/protocol/command.ts";
+import type { Fault, Reply, ShowUpdate } from "../shared/protocol/reply.ts";
+import { decodeReplyBatch, encodeCommandBatch, type NodeReply } from "../shared/wire/messages.ts";
+import { UpdateFeed } from "./update-feed.ts";
+
+/** Commands without an answer; one more is refused at once. */
+const OUTSTANDING_MAX = 20_000;
+/** Of one message; a tick of more is several. */
+const BATCH_MAX = 500;
+const SWEEP_MS = 20;
+/** Pauses before a command goes out again, growing. */
+const RETRY_MIN_MS = 5;
+const RETRY_MAX_MS = 80;
+/** A node that is in the view and says nothing for so long is asked again: the message may be lost. */
+const SILENCE_MS = 3_000;
+const VIEW_POLL_MS = 1_000;
+
+export interface AllocatorClientOptions {
+  /** Unique to this process: answers come to it. */
+  readonly gatewayId: string;
+  readonly bus: Bus;
+  /** The view as Postgres has it. */
+  readonly readView: () => Promise<ClusterView>;
+  readonly timers: Timers;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+interface Asked {
+  readonly id: number;
+  readonly showId: ShowId;
+  readonly command: Command;
+  readonly endsAt: number;
+  readonly answer: (reply: Reply) => void;
+  /** The node and life it was sent to; `undefined`: it waits to be sent. */
+  sentTo: Member | undefined;
+  sentAt: number;
+  /** Not before this is it sent again. */
+  notBefore: number;
+  pauseMs: number;
+  /** An earlier sending may have taken effect. */
+  isUncertain: boolean;
+  /** It is to be sent at the end of the tick. */
+  isOutgoing: boolean;
+  /** The message it went out with. */
+  message: Message | undefined;
+}
+
+/** One message of commands, for as long as one of them is not answered. */
+interface Message {
+  readonly number: number;
+  readonly asked: readonly Asked[];
+  /** How many of them still wait for what this message brings. */
+  open: number;
+}
+
+export class AllocatorClient implements AllocatorPort {
+  readonly #options: AllocatorClientOptions;
+  readonly #routes: Routes;
+  readonly #feed: UpdateFeed;
+  readonly #asked = new Map<number, Asked>();
+  /** To be sent at the end of the tick. */
+  #outgoing: Asked[] = [];
+  #isFlushPlanned = false;
+  #lastId = 0;
+  #lastMessage = 0;
+  /** By number: for those that nobody heard. */
+  readonly #messages = new Map<number, Message>();
+  #sweep: TimerHandle | undefined;
+  #polledAt = Number.NEGATIVE_INFINITY;
+  #isPolling = false;
+  #stops: (() => void)[] = [];
+  #isStopped = false;
+
+  constructor(options: AllocatorClientOptions) {
+    this.#options = options;
+    this.#routes = new Routes(options.now);
+    this.#feed = new UpdateFeed(options.now);
+  }
+
+  /** Rejects when the view cannot be read. */
+  async start(): Promise<void> {
+    const { bus, gatewayId, readView } = this.#options;
+    this.#stops = [
+      bus.subscribe(ANY_UPDATES, ({ data }) => this.#feed.hear(data)),
+      bus.subscribe(HEARTBEATS, ({ data }) => this.#feed.hearHeartbeat(data)),
+      bus.subscribe(replySubject(gatewayId, "*"), (message) => this.#hear(message)),
+      bus.subscribe(VIEW_SUBJECT, ({ data }) => this.#adopt(viewFrom(jsonOf(data)))),
+      bus.onConnection((isConnected) => isConnected && this.#onReconnected()),
+    ];
+    this.#adopt(await readView());
+    this.#plan();
+  }
+
+  /** Answers everything that waits. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#options.timers.clearTimeout(this.#sweep);
+    for (const stop of this.#stops.splice(0)) stop();
+    for (const asked of this.#asked.values()) this.#end(asked, late(asked));
+  }
+
+  ask(showId: ShowId, command: Command, deadlineMs: number): Promise<Reply> {
+    const { bus, now } = this.#options;
+    if (this.#isStopped || !bus.isConnected()) return Promise.resolve(unreachable());
+    if (this.#asked.size >= OUTSTANDING_MAX) return Promise.resolve(overloaded());
+    return new Promise((answer) => {
+      this.#lastId = (this.#lastId + 1) % Number.MAX_SAFE_INTEGER;
+      const asked: Asked = {
+        id: this.#lastId,
+        showId,
+        command,
+        endsAt: now() + deadlineMs,
+        answer,
+        sentTo: undefined,
+        sentAt: 0,
+        notBefore: 0,
+        pauseMs: RETRY_MIN_MS,
+        isUncertain: false,
+        isOutgoing: false,
+        message: undefined,
+      };
+      this.#asked.set(asked.id, asked);
+      this.#send(asked);
+    });
+  }
+
+  onUpdate(listener: (update: ShowUpdate) => void): () => void {
+    return this.#feed.onUpdate(listener);
+  }
+
+  onLost(listener: () => void): () => void {
+    return this.#feed.onLost(listener);
+  }
+
+  unready(): readonly string[] {
+    if (!this.#options.bus.isConnected()) return ["nats"];
+    if (this.#routes.view.members.length === 0) return ["allocators"];
+    return this.#feed.unready();
+  }
+
+  #send(asked: Asked): void {
+    this.#leaveMessage(asked);
+    if (asked.isOutgoing) return;
+    asked.isOutgoing = true;
+    this.#outgoing.push(asked);
+    if (this.#isFlushPlanned) return;
+    this.#isFlushPlanned = true;
+    this.#options.timers.setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isFlushPlanned = false;
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    const byNode = new Map<string, { readonly node: Member; readonly asked: Asked[] }>();
+    for (const asked of outgoing) {
+      asked.isOutgoing = false;
+      if (!this.#asked.has(asked.id)) continue;
+      const node = this.#routes.routeOf(asked.showId);
+      // Nobody is up: it waits for a view.
+      if (node === undefined) this.#later(asked);
+      else {
+        const known = byNode.get(node.nodeId);
+        if (known === undefined) byNode.set(node.nodeId, { node, asked: [asked] });
+        else known.asked.push(asked);
+      }
+    }
+    for (const { node, asked } of byNode.values()) {
+      for (let from = 0; from < asked.length; from += BATCH_MAX)
+        this.#publish(node, asked.slice(from, from + BATCH_MAX));
+    }
+  }
+
+  #publish(node: Member, batch: readonly Asked[]): void {
+    const { bus, gatewayId, now } = this.#options;
+    const sentAt = now();
+    this.#lastMessage += 1;
+    const message: Message = { number: this.#lastMessage, asked: batch, open: batch.length };
+    this.#messages.set(message.number, message);
+    for (const asked of batch) {
+      asked.sentTo = node;
+      asked.sentAt = sentAt;
+      asked.message = message;
+    }
+    const commands = batch.map(({ id, showId, command, endsAt }) => ({
+      id,
+      showId,
+      command,
+      deadlineMs: Math.max(1, Math.round(endsAt - sentAt)),
+    }));
+    bus.publish(
+      commandSubject(node.nodeId, node.incarnation),
+      encodeCommandBatch({ from: gatewayId, view: this.#routes.view.version, commands }),
+      replySubject(gatewayId, String(message.number)),
+    );
+  }
+
+  /** It waits no more for what its message brings. */
+  #leaveMessage(asked: Asked): void {
+    const { message } = asked;
+    asked.sentTo = undefined;
+    asked.message = undefined;
+    if (message === undefined) return;
+    message.open -= 1;
+    if (message.open === 0) this.#messages.delete(message.number);
+  }
+
+  #hear({ subject, data, isUnheard }: BusMessage): void {
+    if (isUnheard) return this.#onUnheard(Number(subject.slice(subject.lastIndexOf(".") + 1)));
+    const decoded = decodeReplyBatch(data);
+    if (decoded.kind !== "ok") {
+      this.#options.log.error({ reason: decoded.message }, "an allocator's message cannot be read");
+      return;
+    }
+    for (const { id, reply } of decoded.value.replies) {
+      const asked = this.#asked.get(id);
+      if (asked !== undefined) this.#onReply(asked, reply);
+    }
+  }
+
+  #onReply(asked: Asked, reply: NodeReply): void {
+    if (reply.kind !== "moved") return this.#end(asked, asked.isUncertain ? withUnknownOutcome(reply) : reply);
+    const { owner, view } = reply;
+    if (view > this.#routes.view.version) this.#readView();
+    if (owner === undefined || owner === asked.sentTo?.nodeId) {
+      this.#routes.forget(asked.showId);
+      return this.#later(asked);
+    }
+    this.#routes.learn(asked.showId, owner);
+    // It may be sent to and fro while two nodes do not agree: the first time at once, then slower.
+    if (asked.pauseMs === RETRY_MIN_MS) {
+      asked.pauseMs *= 2;
+      this.#send(asked);
+    } else this.#later(asked);
+  }
+
+  /** Nobody listens there: the node is dead, or not there yet. Nothing of the message took effect. */
+  #onUnheard(number: number): void {
+    const message = this.#messages.get(number);
+    for (const asked of message?.asked ?? []) {
+      if (asked.message !== message) continue;
+      this.#routes.forget(asked.showId);
+      this.#later(asked);
+    }
+  }
+
+  #later(asked: Asked): void {
+    const { now, random } = this.#options;
+    this.#leaveMessage(asked);
+    asked.notBefore = now() + asked.pauseMs * (0.5 + random());
+    asked.pauseMs = Math.min(RETRY_MAX_MS, asked.pauseMs * 2);
+  }
+
+  #end(asked: Asked, reply: Reply): void {
+    this.#leaveMessage(asked);
+    this.#asked.delete(asked.id);
+    asked.answer(reply);
+  }
+
+  #adopt(view: ClusterView | undefined): void {
+    if (view === undefined || !this.#routes.adopt(view)) return;
+    for (const asked of this.#asked.values()) {
+      const { sentTo } = asked;
+      if (sentTo === undefined) asked.notBefore = 0;
+      else if (memberOf(view, sentTo.nodeId)?.incarnation !== sentTo.incarnation) {
+        asked.isUncertain = true;
+        this.#send(asked);
+      }
+    }
+    this.#wake();
+  }
+
+  #onReconnected(): void {
+    this.#feed.lose();
+    for (const asked of this.#asked.values()) {
+      asked.isUncertain ||= asked.sentTo !== undefined;
+      this.#send(asked);
+    }
+    this.#readView();
+  }
+
+  #plan(): void {
+    if (this.#isStopped) return;
+    this.#sweep = this.#options.timers.setTimeout(() => {
+      this.#wake();
+      this.#plan();
+    }, SWEEP_MS);
+  }
+
+  /** Ends what is late, sends what has waited. */
+  #wake(): void {
+    const now = this.#options.now();
+    for (const asked of this.#asked.values()) {
+      if (now >= asked.endsAt) this.#end(asked, late(asked));
+      else if (asked.sentTo === undefined) {
+        if (now >= asked.notBefore) this.#send(asked);
+      } else if (now - asked.sentAt > SILENCE_MS) {
+        asked.isUncertain = true;
+        this.#send(asked);
+      }
+    }
+    this.#feed.check();
+    if (now - this.#polledAt >= VIEW_POLL_MS) this.#readView();
+  }
+
+  #readView(): void {
+    if (this.#isPolling || this.#isStopped) return;
+    this.#isPolling = true;
+    this.#polledAt = this.#options.now();
+    void this.#options
+      .readView()
+      .then((view) => this.#adopt(view))
+      // The store is away: the view that is known is as good as any.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isPolling = false;
+      });
+  }
+}
+
+const fault = (code: Fault["code"], outcome: Fault["outcome"]): Reply => ({
+  kind: "fault",
+  fault: { code, outcome, retryAfterMs: 1_000 },
+});
+const overloaded = (): Reply => fault("overloaded", "none");
+const unreachable = (): Reply => fault("allocators_unreachable", "none");
+
+/** What was sent may have taken effect. */
+const late = ({ sentTo, isUncertain }: Asked): Reply =>
+  sentTo !== undefined || isUncertain ? fault("outcome_pending", "unknown") : unreachable();
+
+const withUnknownOutcome = (reply: Reply): Reply =>
+  reply.kind === "fault" ? { kind: "fault", fault: { ...reply.fault, outcome: "unknown" } } : reply;
+
+function jsonOf(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(data).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
