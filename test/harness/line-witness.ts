@@ -4,7 +4,8 @@
 // V2: when a turn is over nobody can be served from what is free, and nobody waits who never can be.
 // V3: whoever is not in the line is given nothing that somebody in it claims, and whoever swaps nothing that somebody
 //     before it claims.
-// V4: no seat is given twice, nothing takes effect twice.
+// V4: no seat is given twice, nothing takes effect twice; a payment that succeeds after its booking was released displaces
+//     nobody.
 // For strict shows without accessible seats, whose waiters are all eligible: presence is not in the log.
 
 import type { ShowEvent, WaiterJoined } from "../../allocator/core/event.ts";
@@ -38,6 +39,8 @@ export class LineWitness {
   readonly #line = new Map<string, Entry>();
   readonly #offers = new Map<string, Offered>();
   readonly #holds = new Map<string, readonly number[]>();
+  /** Released with their payment's outcome unknown: it may come after all. */
+  readonly #abandoned = new Map<string, readonly number[]>();
   /** Holds and waiters that ever were. */
   readonly #ids = new Set<string>();
   #seq = 0;
@@ -84,13 +87,15 @@ export class LineWitness {
         return this.#placed(event.id, event.seats);
       case "HoldReleased":
       case "HoldExpired":
-      case "PaymentAbandoned":
       case "BookingCancelled":
+        return this.#ended(event.id);
+      case "PaymentAbandoned":
+        this.#abandoned.set(event.id, this.#holds.get(event.id) ?? []);
         return this.#ended(event.id);
       case "PaymentDeclined":
         return event.released ? this.#ended(event.id) : undefined;
       case "BookingConfirmed":
-        return this.#set(this.#holds.get(event.id) ?? [], "held", "sold");
+        return this.#sold(event.id);
       case "SeatsBlocked":
         return this.#set(event.seats, "free", "blocked");
       case "SeatsUnblocked":
@@ -144,6 +149,18 @@ export class LineWitness {
     }
     this.#set(seats, "free", "held");
     this.#holds.set(id, seats);
+  }
+
+  /** Of a hold, or late: then exactly its seats must be free, and nobody may wait. */
+  #sold(id: string): void {
+    const held = this.#holds.get(id);
+    if (held !== undefined) return this.#set(held, "held", "sold");
+    const seats = this.#abandoned.get(id);
+    if (seats === undefined) return this.#say(`${id} is sold and was never held`);
+    if (this.#line.size > 0) this.#say(`${id} is sold late and ${this.#line.size} wait`);
+    this.#abandoned.delete(id);
+    this.#holds.set(id, seats);
+    this.#set(seats, "free", "sold");
   }
 
   #ended(id: string): void {
