@@ -82,6 +82,8 @@ export class Book {
   readonly #refunds = new Map<string, Refund>();
   readonly #answers = new Map<string, KeyedAnswer>();
   readonly #processing = new Set<Intent>();
+  /** By the booking that its metadata names; mostly one each. */
+  readonly #byBooking = new Map<string, Intent | Intent[]>();
 
   get intentCount(): number {
     return this.#intents.size;
@@ -106,6 +108,12 @@ export class Book {
 
   intent(id: string): Readonly<Intent> | undefined {
     return this.#intents.get(id);
+  }
+
+  /** In the order they were made. */
+  intentsOf(bookingId: string): readonly Readonly<Intent>[] {
+    const found = this.#byBooking.get(bookingId) ?? [];
+    return Array.isArray(found) ? found : [found];
   }
 
   refund(id: string): Refund | undefined {
@@ -159,6 +167,12 @@ export class Book {
     };
     this.#intents.set(intent.id, intent);
     if (intent.status === "processing") this.#processing.add(intent);
+    const { booking_id } = intent.metadata;
+    if (booking_id === undefined) return;
+    const others = this.#byBooking.get(booking_id);
+    if (others === undefined) this.#byBooking.set(booking_id, intent);
+    else if (Array.isArray(others)) others.push(intent);
+    else this.#byBooking.set(booking_id, [others, intent]);
   }
 
   #settle(id: string, from: readonly IntentStatus[], to: IntentStatus): Intent {

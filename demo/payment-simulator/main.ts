@@ -1,4 +1,6 @@
-// The payment simulator as a process: `main.ts --port 0 --data DIR [--late-ms N]`, key in PAYMENT_KEY.
+// The payment simulator as a process: `main.ts --port 0 --data DIR [--late-ms N] [--webhook-url URL]`, key in PAYMENT_KEY,
+// the webhooks' secret in PAYMENT_WEBHOOK_SECRET or `--webhook-secret`. A parent that learns later where they go says so
+// over IPC: `{webhook: {url, secret}}`.
 // Prints one line of JSON {url, pid} when ready, and sends the same over IPC when it was forked. Ends in good order on
 // SIGTERM and SIGINT, and when the parent that forked it is gone: nothing is left behind by a killed parent.
 
@@ -6,6 +8,7 @@ import { parseArgs } from "node:util";
 import { StartFault } from "../../shared/platform/start-fault.ts";
 import { sleepMs, systemTimers } from "../../shared/platform/timers.ts";
 import { type PaymentSimulator, type PaymentSimulatorOptions, SIMULATOR_KEY, startPaymentSimulator } from "./server.ts";
+import type { WebhookTarget } from "./webhooks.ts";
 
 const EXIT_BAD_USAGE = 78;
 const PREDECESSOR_ATTEMPTS_MAX = 50;
@@ -16,16 +19,40 @@ function optionsOf(args: string[], env: NodeJS.ProcessEnv): PaymentSimulatorOpti
   if (values.data === undefined) throw new StartFault("bad_usage", "Say where the ledger is: --data DIR.");
   const apiKey = env.PAYMENT_KEY ?? SIMULATOR_KEY;
   const port = wholeNumber("--port", values.port, 65_535);
+  const webhook = webhookOf(values["webhook-url"], values["webhook-secret"] ?? env.PAYMENT_WEBHOOK_SECRET);
   const lateMs =
     values["late-ms"] === undefined ? {} : { lateMs: wholeNumber("--late-ms", values["late-ms"], 3_600_000) };
-  return { dataDir: values.data, port, apiKey, ...lateMs };
+  return { dataDir: values.data, port, apiKey, ...lateMs, ...(webhook === undefined ? {} : { webhook }) };
 }
 
-function parse(args: string[]): { port: string; data?: string; "late-ms"?: string } {
+function webhookOf(url: string | undefined, secret: string | undefined): WebhookTarget | undefined {
+  if (url === undefined) return undefined;
+  if (!URL.canParse(url)) throw new StartFault("bad_usage", `--webhook-url takes a web address, not "${url}".`);
+  if (secret === undefined || secret === "") {
+    throw new StartFault("bad_usage", "Say what webhooks are signed with: PAYMENT_WEBHOOK_SECRET or --webhook-secret.");
+  }
+  return { url, secret };
+}
+
+interface Flags {
+  readonly port: string;
+  readonly data?: string;
+  readonly "late-ms"?: string;
+  readonly "webhook-url"?: string;
+  readonly "webhook-secret"?: string;
+}
+
+function parse(args: string[]): Flags {
   try {
     return parseArgs({
       args,
-      options: { port: { type: "string", default: "0" }, data: { type: "string" }, "late-ms": { type: "string" } },
+      options: {
+        port: { type: "string", default: "0" },
+        data: { type: "string" },
+        "late-ms": { type: "string" },
+        "webhook-url": { type: "string" },
+        "webhook-secret": { type: "string" },
+      },
     }).values;
   } catch (error) {
     throw new StartFault("bad_usage", error instanceof Error ? error.message : String(error));
@@ -63,6 +90,9 @@ async function startPatiently(options: PaymentSimulatorOptions): Promise<Payment
 async function main(): Promise<number> {
   const asked = endAsked();
   const simulator = await startPatiently(optionsOf(process.argv.slice(2), process.env));
+  process.on("message", (message: { readonly webhook?: WebhookTarget }) => {
+    if (message.webhook !== undefined) simulator.sendWebhooksTo(message.webhook);
+  });
   const ready = { url: simulator.url, pid: process.pid };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   if (process.connected) process.send?.(ready);

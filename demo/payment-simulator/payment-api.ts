@@ -45,6 +45,8 @@ export interface PaymentApiParts {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly timers: Timers;
+  /** A change that Stripe has an event for, once it is on disk; `intent` as it is then. */
+  readonly onEvent: (type: string, intent: Readonly<Intent>) => void;
   /** How long after the request a `pm_sim_late` succeeds. */
   readonly lateMs: number;
 }
@@ -55,6 +57,7 @@ export class PaymentApi {
   readonly #now: () => number;
   readonly #timers: Timers;
   readonly #lateMs: number;
+  readonly #onEvent: PaymentApiParts["onEvent"];
   /** Keys whose record is not on disk yet. */
   readonly #underWay = new Set<string>();
   readonly #due = new Map<string, TimerHandle>();
@@ -66,6 +69,7 @@ export class PaymentApi {
     this.#now = parts.now;
     this.#timers = parts.timers;
     this.#lateMs = parts.lateMs;
+    this.#onEvent = parts.onEvent;
     for (const intent of this.#book.processing) this.#authoriseWhenDue(intent);
   }
 
@@ -228,11 +232,20 @@ export class PaymentApi {
   #write(record: LedgerRecord): void {
     this.#file.append(record);
     this.#book.apply(record);
+    this.#announce(record);
     const key = "by" in record ? record.by?.key : undefined;
     if (key === undefined) return;
     this.#underWay.add(key);
     const end = () => this.#underWay.delete(key);
     this.#file.durable().then(end, end);
+  }
+
+  #announce(record: LedgerRecord): void {
+    const type = eventOf(record);
+    if (type === undefined) return;
+    const tell = () => this.#onEvent(type, this.#intent(record.id));
+    // What is not on disk is not told; the file says so itself.
+    this.#file.durable().then(tell, () => undefined);
   }
 
   #authoriseWhenDue(intent: Readonly<Intent>): void {
@@ -256,6 +269,26 @@ export class PaymentApi {
     const refund = this.#book.refund(id);
     if (refund === undefined) throw new Error(`${id} is not in the book`);
     return refundReply(refund, this.#intent(refund.intentId).currency);
+  }
+}
+
+function eventOf(record: LedgerRecord): string | undefined {
+  switch (record.do) {
+    case "create":
+      if (record.status === "processing") return "payment_intent.processing";
+      return record.status === "requires_capture"
+        ? "payment_intent.amount_capturable_updated"
+        : "payment_intent.payment_failed";
+    case "authorise":
+      return "payment_intent.amount_capturable_updated";
+    case "capture":
+      return "payment_intent.succeeded";
+    case "cancel":
+      return "payment_intent.canceled";
+    case "refund":
+      return undefined;
+    default:
+      return assertNever(record);
   }
 }
 

@@ -4,6 +4,9 @@
 /** A `pm_sim_slow_<ms>` may ask for this long at most. */
 export const SLOW_MS_MAX = 60_000;
 
+/** As `pm_card_visa`; each of its webhooks is delivered twice. */
+export const DUPLICATE_TOKEN = "pm_sim_duplicate";
+
 export type TokenBehaviour =
   | { readonly kind: "succeeds" }
   | { readonly kind: "declined"; readonly declineCode: string }
@@ -22,8 +25,7 @@ const SLOW = /^pm_sim_slow_(\d{1,5})$/;
 export function behaviourOf(token: string): TokenBehaviour | undefined {
   switch (token) {
     case "pm_card_visa":
-    // Its second delivery would be a webhook's; none can be configured yet, so it is a plain success.
-    case "pm_sim_duplicate":
+    case DUPLICATE_TOKEN:
       return { kind: "succeeds" };
     case "pm_card_chargeDeclined":
       return { kind: "declined", declineCode: "generic_decline" };

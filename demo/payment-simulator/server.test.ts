@@ -239,7 +239,7 @@ t.test("a key of the same moment is a 409 until the first is on disk", async (t)
   const file = await LedgerFile.open(join(await folderFor(t), "ledger.jsonl"), () => undefined);
   t.teardown(() => file.close());
   const timers = new ManualTimers();
-  const api = new PaymentApi({ book, file, timers, now: () => timers.nowMs, lateMs: 1 });
+  const api = new PaymentApi({ book, file, timers, now: () => timers.nowMs, lateMs: 1, onEvent: () => undefined });
   const request = { path: "/v1/payment_intents", key: "k1", body: VISA };
   t.match(api.create(request), { status: 200 });
   t.match(api.create(request), { status: 409 });

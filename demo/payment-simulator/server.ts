@@ -12,12 +12,15 @@ import { makeFolder } from "../../shared/platform/folder.ts";
 import { fileFault, StartFault } from "../../shared/platform/start-fault.ts";
 import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
 import { wallClockMs } from "../../shared/platform/wall-clock.ts";
-import { Book, type LedgerRecord } from "./book.ts";
+import { Book, type Intent, type LedgerRecord } from "./book.ts";
 import { HeldRequests } from "./held-requests.ts";
 import { LedgerFile, ledgerPathOf } from "./ledger-file.ts";
 import { writeLedger } from "./ledger-route.ts";
 import { type ApiAnswer, PaymentApi } from "./payment-api.ts";
-import { errorReply, invalid, type Reply } from "./stripe-json.ts";
+import { DUPLICATE_TOKEN } from "./payment-tokens.ts";
+import { searchIntents } from "./search.ts";
+import { errorReply, intentObject, invalid, type Reply } from "./stripe-json.ts";
+import { Webhooks, type WebhookTarget } from "./webhooks.ts";
 
 /** The key the simulator accepts unless told another. It guards nothing. */
 export const SIMULATOR_KEY = "sk_test_usher_simulator";
@@ -35,6 +38,8 @@ export interface PaymentSimulatorOptions {
   readonly port: number;
   readonly apiKey?: string;
   readonly lateMs?: number;
+  /** Who is told what becomes of payments; nobody unless said, here or by `sendWebhooksTo`. */
+  readonly webhook?: WebhookTarget;
   readonly timers?: Timers;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -44,6 +49,7 @@ export interface PaymentSimulator {
   readonly url: string;
   /** Settles, with the reason, when the ledger can no longer be written; from then on every answer is a 500. */
   readonly broken: Promise<unknown>;
+  sendWebhooksTo(target: WebhookTarget): void;
   /** Ends held requests and connections; everything answered is on disk. */
   close(): Promise<void>;
 }
@@ -61,7 +67,7 @@ export async function startPaymentSimulator(options: PaymentSimulatorOptions): P
       await service.close();
       await lock.release();
     };
-    return { url, broken: file.broken, close };
+    return { url, broken: file.broken, sendWebhooksTo: (target) => service.webhooks.sendTo(target), close };
   } catch (error) {
     await file?.close();
     await lock.release();
@@ -83,19 +89,22 @@ class Service {
   readonly #file: LedgerFile;
   readonly #api: PaymentApi;
   readonly #held: HeldRequests;
+  readonly webhooks: Webhooks;
   readonly #authorization: string;
   readonly #server: Server;
   #requests = 0;
 
   constructor(book: Book, file: LedgerFile, options: PaymentSimulatorOptions) {
-    const timers = options.timers ?? systemTimers;
+    const { timers = systemTimers, now = wallClockMs } = options;
     this.#book = book;
     this.#file = file;
+    this.webhooks = new Webhooks({ timers, now, target: options.webhook });
     this.#api = new PaymentApi({
       book,
       file,
       timers,
-      now: options.now ?? wallClockMs,
+      now,
+      onEvent: (type, intent) => this.#announce(type, intent),
       lateMs: options.lateMs ?? LATE_MS_DEFAULT,
     });
     this.#held = new HeldRequests(timers);
@@ -128,11 +137,19 @@ class Service {
   async close(): Promise<void> {
     this.#api.close();
     this.#held.close();
+    await this.webhooks.close();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     await this.#file.durable().catch(() => undefined);
     this.#server.closeAllConnections();
     await closed;
     await this.#file.close();
+  }
+
+  /** The same event has the same id, however often it is delivered. */
+  #announce(type: string, intent: Readonly<Intent>): void {
+    if (!this.webhooks.isWanted) return;
+    const id = `evt_${intent.id.slice("pi_".length)}_${type.slice(type.indexOf(".") + 1)}`;
+    this.webhooks.send({ id, type, object: intentObject(intent), copies: intent.token === DUPLICATE_TOKEN ? 2 : 1 });
   }
 
   #receive(request: IncomingMessage, response: ServerResponse): void {
@@ -173,6 +190,9 @@ class Service {
     const id = parts[3] ?? "";
     const key = request.headers["idempotency-key"];
     const form = { path, key: typeof key === "string" ? key : undefined, body: parseForm(body) };
+    if (`${request.method} ${path}` === "GET /v1/payment_intents/search") {
+      return searchIntents(this.#book, new URLSearchParams(query));
+    }
     switch (parts.length > 5 || query !== undefined ? "" : route) {
       case "POST v1/payment_intents/":
         return this.#api.create(form);
@@ -194,10 +214,11 @@ class Service {
 
   #health(): Reply {
     const { intentCount: intents, refundCount: refunds, processing } = this.#book;
-    return {
-      status: 200,
-      body: JSON.stringify({ status: "ok", intents, refunds, processing: processing.size, held: this.#held.size }),
-    };
+    const { waiting, counts } = this.webhooks;
+    const webhooks = { waiting, delivered: counts.delivered, given_up: counts.givenUp };
+    const held = this.#held.size;
+    const body = JSON.stringify({ status: "ok", intents, refunds, processing: processing.size, held, webhooks });
+    return { status: 200, body };
   }
 
   #reply(response: ServerResponse, reply: Reply): void {
