@@ -21,6 +21,7 @@ import { Gate } from "./gate.ts";
 import { cancellationLetter, confirmationLetter, type Letter, ticketsFor } from "./letter.ts";
 import { type Claim, Notices, type Outcome } from "./notices.ts";
 import { CONNECTIONS_MAX, SEND_MAX_MS } from "./smtp-carrier.ts";
+import { isAddress } from "./smtp-url.ts";
 
 export interface MailSinkOptions {
   readonly pool: Pool;
@@ -208,6 +209,8 @@ export class MailSink implements NewsSink {
 
   async #send(news: News, booking: BookingFacts, show: ShowFacts): Promise<Delivery> {
     const { carrier, from, now } = this.#options;
+    // The API takes no other; one that was a list, or had line breaks, would be several recipients.
+    if (!isAddress(booking.email)) return { kind: "refused", reason: "no address" };
     const letter = await this.#write(news, booking, show);
     return carrier.deliver({
       newsId: news.id,

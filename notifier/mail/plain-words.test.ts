@@ -39,5 +39,5 @@ t.test("a name is one line, whatever it holds", async (t) => {
   t.equal(oneLine("  Amélie — 映画 👩‍🚀 "), "Amélie — 映画 👩‍🚀", "what people write stays");
   const long = oneLine("👩".repeat(300));
   t.equal([...long].length, 240);
-  t.ok(long.isWellFormed(), "no half characters");
+  t.notMatch(long, /\p{Cs}/u, "no half characters");
 });
