@@ -16,8 +16,11 @@ import { RefusedNews } from "./refused-news.ts";
 import { signatureOf } from "./signature.ts";
 
 const TIMEOUT_MS = 10_000;
-/** After so long no further news of a show is begun: what is safe by then is answered. */
-const TELL_MAX_MS = 30_000;
+/**
+ * After so long no further news of a show is begun: what is safe by then is answered. With the gate's wait and one more
+ * request a call ends within 30 s.
+ */
+const TELL_MAX_MS = 10_000;
 
 export interface WebhookSinkOptions {
   readonly endpoint: Endpoint;
