@@ -146,7 +146,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
   try {
     await watch.start();
     // Whoever waited for a deadline waits no longer than it takes to load.
-    registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
+    void registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
   } catch (error) {
     await stop();
     throw error;

@@ -92,7 +92,7 @@ t.test("seats that were free when the owner died are offered by the next, unaske
   if (last !== undefined) last.status = "released";
   const next = new House({ journal: house.journal });
   next.time.nowMs = house.time.nowMs + 1_000;
-  next.registry.activate(await house.journal.activeShows());
+  void next.registry.activate(await house.journal.activeShows());
   await next.rest();
   t.equal(stored.waiters.get(line[1]?.waiterId ?? "")?.status, "offered");
   t.same(house.events().at(-1), "OfferMade");

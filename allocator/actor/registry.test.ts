@@ -69,7 +69,7 @@ t.test("a new owner expires what it finds, at its moment", async (t) => {
   house.registry.stop();
   const next = new House({ journal: house.journal });
   next.time.nowMs = house.time.nowMs + 100_000;
-  next.registry.activate(await house.journal.activeShows());
+  void next.registry.activate(await house.journal.activeShows());
   await next.pass(TERMS.holdTtlMs + TERMS.graceMs - 100_000 - 100);
   t.same(house.events(), ["HoldPlaced"]);
   await next.pass(100);
@@ -95,7 +95,7 @@ t.test("a show found at the start that cannot be loaded at once is loaded later"
   const next = new House({ journal: house.journal });
   next.time.nowMs = house.time.nowMs;
   house.journal.failing.add("claim");
-  next.registry.activate([SHOW]);
+  void next.registry.activate([SHOW]);
   await next.rest();
   house.journal.failing.delete("claim");
   await next.pass(TERMS.holdTtlMs + TERMS.graceMs);

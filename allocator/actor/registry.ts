@@ -5,42 +5,31 @@
 // Z3: a show that the store refused (`conflict`) is quarantined: it answers a fault and is not loaded again by this
 //     process. Somebody must look (`usher audit`).
 // Z4: a show in which something has a deadline is never forgotten: when its actor ends, or cannot be loaded, it is
-//     loaded again without anybody asking.
+//     loaded again without anybody asking, as long as it is this node's.
+// Z5: what is loaded is served until another node claims it; only what is this node's is loaded. (W1 of ownership.ts)
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import type { Timers } from "../../shared/platform/timers.ts";
-import type { Fault, Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
+import type { Fault, Moved, Reply } from "../../shared/protocol/reply.ts";
 import { sameTerms } from "../../shared/protocol/terms.ts";
 import type { ShowCommand } from "../core/command.ts";
 import type { Rules } from "../core/decision.ts";
-import { compileHall, type Hall } from "../core/hall.ts";
+import type { Hall } from "../core/hall.ts";
 import type { Booking } from "../core/state.ts";
-import { Batcher } from "../journal/batcher.ts";
 import type { GroupCommit } from "../journal/group-commit.ts";
-import type {
-  BookedQuery,
-  ClaimedShow,
-  ClaimOutcome,
-  ColdQuery,
-  ColdRows,
-  Journal,
-  Lease,
-} from "../journal/journal.ts";
+import type { ClaimedShow, Journal } from "../journal/journal.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
+import { Halls } from "./halls.ts";
 import { loadShow } from "./load-show.ts";
+import { type Ownership, SOLE_OWNERSHIP } from "./ownership.ts";
 import { type ActorSurroundings, AGAIN, type Answer, type DeathCause, ShowActor } from "./show-actor.ts";
+import { type StoreAsks, storeAsks } from "./store-asks.ts";
 
 /** Commands a loading show keeps waiting. */
 const MAILBOX_MAX = 10_000;
-const CLAIM_BATCH_MAX = 500;
-const FENCE_BATCH_MAX = 2_000;
-const COLD_BATCH_MAX = 500;
-/** Each may be a hundred rows. */
-const BOOKED_BATCH_MAX = 8;
 /** Idle shows kept in memory unless told otherwise; the one idle longest goes first. */
 const SHOWS_MAX = 100_000;
-const LAYOUTS_MAX = 5_000;
 const STORE_AWAY_RETRY_MS = 200;
 const LOAD_RETRY_MS = 1_000;
 /** Somebody else has claimed the show and keeps its deadlines; two owners must not steal it in turn without pause. */
@@ -58,8 +47,11 @@ export interface RegistryOptions {
   readonly log: Log;
   readonly isStoreOpen: () => boolean;
   readonly paymentsAvailable: () => boolean;
-  readonly onCommitted: (update: ShowUpdate) => void;
+  readonly onCommitted: ActorSurroundings["onCommitted"];
   readonly onUnfinished: (bookings: readonly Booking[]) => void;
+  readonly ownership?: Pick<Ownership, "isMine" | "moved">;
+  /** Claims and loads of shows that were this node's: the others hear of it. */
+  readonly onClaimed?: (showId: ShowId, epoch: number) => void;
   readonly showsMax?: number;
 }
 
@@ -68,7 +60,8 @@ interface Read {
   readonly hall: Hall;
 }
 
-type Waiting = (actor: ShowActor | Reply | typeof AGAIN) => void;
+type Found = ShowActor | Reply | Moved | typeof AGAIN;
+type Waiting = (found: Found) => void;
 type Slot =
   | { readonly kind: "loading"; readonly mailbox: Waiting[] }
   | { readonly kind: "live"; readonly actor: ShowActor };
@@ -79,47 +72,20 @@ export class Registry {
   readonly #slots = new Map<ShowId, Slot>();
   readonly #quarantined = new Set<ShowId>();
   readonly #bugs = new Map<ShowId, number>();
-  readonly #halls = new Map<string, Promise<Hall>>();
-  readonly #claims: Batcher<ShowId, ClaimOutcome>;
-  readonly #fences: Batcher<Lease, boolean>;
-  readonly #colds: Batcher<ColdQuery, ColdRows>;
-  readonly #booked: Batcher<BookedQuery, Booking[]>;
+  readonly #halls: Halls;
+  readonly #asks: StoreAsks;
   readonly #deadlines: DeadlineTimer;
   readonly #around: ActorSurroundings;
+  readonly #ownership: Pick<Ownership, "isMine" | "moved">;
   /** Counts `dropAll`: a show that was read before one may not know of the outage. */
   #drops = 0;
 
   constructor(options: RegistryOptions) {
     const { journal, timers } = options;
     this.#options = options;
-    this.#claims = new Batcher({
-      ask: (showIds) => this.#claim(showIds),
-      batchMax: CLAIM_BATCH_MAX,
-      batchesAtOnceMax: 2,
-      timers,
-    });
-    this.#fences = new Batcher({
-      ask: async (leases) => {
-        const standing = await journal.fence(leases);
-        return leases.map((lease) => standing.has(lease.showId));
-      },
-      batchMax: FENCE_BATCH_MAX,
-      batchesAtOnceMax: 1,
-      timers,
-    });
-    // Anybody may ask for bookings that are not there: a query each would keep commits waiting for a connection.
-    this.#colds = new Batcher({
-      ask: (queries) => journal.cold(queries),
-      batchMax: COLD_BATCH_MAX,
-      batchesAtOnceMax: 1,
-      timers,
-    });
-    this.#booked = new Batcher({
-      ask: (queries) => journal.booked(queries),
-      batchMax: BOOKED_BATCH_MAX,
-      batchesAtOnceMax: 1,
-      timers,
-    });
+    this.#halls = new Halls(journal);
+    this.#ownership = options.ownership ?? SOLE_OWNERSHIP;
+    this.#asks = storeAsks(journal, timers);
     this.#deadlines = new DeadlineTimer({ timers, now: options.now, wake: (showId) => this.#tick(showId) });
     this.#around = this.#surroundings();
   }
@@ -150,13 +116,32 @@ export class Registry {
     });
   }
 
-  /** Loads these shows now, in bulk, or as soon as it can be done (Z4): what a takeover does with the active ones. */
-  activate(showIds: readonly ShowId[]): void {
-    for (const showId of showIds) {
-      this.#withActor(showId, (found) => {
-        if (mayBeLoadedLater(found)) this.#deadlines.plan(showId, this.#options.now() + LOAD_RETRY_MS);
-      });
-    }
+  isLive(showId: ShowId): boolean {
+    return this.#slots.get(showId)?.kind === "live";
+  }
+
+  /** Another node has claimed the show, by this epoch: what this one has of it is of the past. */
+  release(showId: ShowId, epoch: number): void {
+    const slot = this.#slots.get(showId);
+    if (slot?.kind === "live" && slot.actor.epoch < epoch) slot.actor.die("fenced");
+  }
+
+  /**
+   * Loads these shows now, in bulk, or as soon as it can be done (Z4): what a takeover does with the active ones.
+   * Resolves when each has been loaded or could not be.
+   */
+  async activate(showIds: readonly ShowId[]): Promise<void> {
+    await Promise.all(
+      showIds.map(
+        (showId) =>
+          new Promise<void>((resolve) => {
+            this.#withActor(showId, (found) => {
+              if (mayBeLoadedLater(found)) this.#deadlines.plan(showId, this.#options.now() + LOAD_RETRY_MS);
+              resolve();
+            });
+          }),
+      ),
+    );
   }
 
   /** Ends every actor; each show is claimed and loaded anew, idle ones when next asked. Commits under way still count. */
@@ -177,15 +162,15 @@ export class Registry {
       rules,
       paymentsAvailable,
       ready: (participant) => commits.ready(participant),
-      isOwner: (showId, epoch) => this.#fences.ask({ showId, epoch }),
+      isOwner: (showId, epoch) => this.#asks.fences.ask({ showId, epoch }),
       cold: async (query) => {
-        const rows = await this.#colds.ask(query);
+        const rows = await this.#asks.colds.ask(query);
         // The turn that follows would settle what is due (Z2).
         if (!isStoreOpen()) throw new Error("the store went away");
         return rows;
       },
       booked: async (query) => {
-        const rows = await this.#booked.ask(query);
+        const rows = await this.#asks.booked.ask(query);
         if (!isStoreOpen()) throw new Error("the store went away");
         return rows;
       },
@@ -210,6 +195,7 @@ export class Registry {
       slot.mailbox.push(then);
       return;
     }
+    if (!this.#ownership.isMine(showId)) return then(this.#ownership.moved(showId));
     const loading: Slot = { kind: "loading", mailbox: [then] };
     this.#slots.set(showId, loading);
     this.#passivate();
@@ -217,7 +203,7 @@ export class Registry {
   }
 
   async #load(showId: ShowId, mailbox: Waiting[]): Promise<void> {
-    let read: Read | Reply | typeof AGAIN;
+    let read: Read | Exclude<Found, ShowActor>;
     let drops: number;
     do {
       drops = this.#drops;
@@ -233,10 +219,10 @@ export class Registry {
 
   async #read(showId: ShowId): Promise<Read | Reply | typeof AGAIN> {
     try {
-      const claimed = await this.#claims.ask(showId);
+      const claimed = await this.#asks.claims.ask(showId);
       if (claimed === "unknown_show") return { kind: "refused", refusal: { code: "not_found" } };
       if (claimed === "newer_view") return AGAIN;
-      return { claimed, hall: await this.#hall(claimed.layoutId) };
+      return { claimed, hall: await this.#halls.find(claimed.layoutId) };
     } catch (error) {
       this.#options.log.warn({ show_id: showId, reason: String(error) }, "show could not be loaded");
       return fault("store_unavailable");
@@ -261,6 +247,7 @@ export class Registry {
     }
     // A bug in its first turn has ended it already.
     if (actor.isDead) return AGAIN;
+    this.#options.onClaimed?.(claimed.showId, claimed.epoch);
     this.#resync(claimed, actor.queuedSeats());
     this.#deadlines.plan(claimed.showId, actor.nextDeadlineAt());
     if (unfinished.length > 0) this.#options.onUnfinished(unfinished);
@@ -276,23 +263,6 @@ export class Registry {
     this.#options.onCommitted({ showId, epoch, previous: seq, version: seq, ...nothing, queued, isReload: true });
   }
 
-  async #claim(showIds: readonly ShowId[]): Promise<ClaimOutcome[]> {
-    const outcomes = await this.#options.journal.claim(showIds);
-    return showIds.map((showId) => outcomes.get(showId) ?? "unknown_show");
-  }
-
-  #hall(layoutId: string): Promise<Hall> {
-    const known = this.#halls.get(layoutId);
-    if (known !== undefined) return known;
-    const hall = this.#options.journal.layout(layoutId).then(compileHall);
-    this.#halls.set(layoutId, hall);
-    // A failed reading must not be remembered.
-    hall.catch(() => this.#halls.delete(layoutId));
-    const oldest = this.#halls.keys().next().value;
-    if (this.#halls.size > LAYOUTS_MAX && oldest !== undefined) this.#halls.delete(oldest);
-    return hall;
-  }
-
   #tick(showId: ShowId): void {
     if (!this.#options.isStoreOpen()) {
       // Nothing is settled now; look again when the store may be back.
@@ -301,7 +271,10 @@ export class Registry {
     }
     const slot = this.#slots.get(showId);
     // An actor that ended is loaded again, and loading may yet fail (Z4).
-    if (slot?.kind !== "live") return this.activate([showId]);
+    if (slot?.kind !== "live") {
+      void this.activate([showId]);
+      return;
+    }
     slot.actor.tick();
     this.#deadlines.plan(showId, slot.actor.nextDeadlineAt());
   }
@@ -339,9 +312,9 @@ const fault = (code: Fault["code"]): Reply => ({
   fault: { code, outcome: "none", retryAfterMs: 1_000 },
 });
 
-const isRead = (read: Read | Reply | typeof AGAIN): read is Read => typeof read === "object" && "claimed" in read;
+const isRead = (read: Read | Exclude<Found, ShowActor>): read is Read => typeof read === "object" && "claimed" in read;
 
-const mayBeLoadedLater = (found: ShowActor | Reply | typeof AGAIN): boolean => {
+const mayBeLoadedLater = (found: Found): boolean => {
   if (found === AGAIN) return true;
   return !(found instanceof ShowActor) && found.kind === "fault" && found.fault.code !== "show_quarantined";
 };

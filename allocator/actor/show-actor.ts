@@ -8,7 +8,7 @@
 
 import { assertNever } from "../../shared/kernel/assert.ts";
 import { type BookingId, type ShowId, showOf, type WaiterId } from "../../shared/kernel/ids.ts";
-import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
+import type { Moved, Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { Line } from "../../waitlist/core/line.ts";
 import { hasToClear } from "../core/cancel-booking.ts";
 import type { ShowCommand } from "../core/command.ts";
@@ -26,7 +26,7 @@ import { type NamedRows, WarmRows } from "./warm-rows.ts";
 
 /** What an actor answers when its show has to be claimed and loaded anew: ask again, with the same key. */
 export const AGAIN = Symbol("again");
-export type Answer = Reply | typeof AGAIN;
+export type Answer = Reply | Moved | typeof AGAIN;
 
 /** Answers that have not left yet, at most: past that the show is overloaded. */
 export const UNANSWERED_MAX = 20_000;
@@ -41,8 +41,8 @@ export interface ActorSurroundings extends ClearingSurroundings {
   readonly ready: (participant: Participant) => void;
   readonly isOwner: (showId: ShowId, epoch: number) => Promise<boolean>;
   readonly cold: (query: ColdQuery) => Promise<ColdRows>;
-  /** A committed change, before its replies leave. */
-  readonly onCommitted: (update: ShowUpdate) => void;
+  /** A committed change, before its replies leave; with its entry and layout where turns were committed. */
+  readonly onCommitted: (update: ShowUpdate, entry?: CommitEntry, layoutId?: string) => void;
   /** Bookings whose payment somebody has to drive on; their present, committed images. */
   readonly onUnfinished: (bookings: readonly Booking[]) => void;
   /** The actor is dead: forget it. `conflict`: the store refused its turns, so it must not be loaded again. */
@@ -52,7 +52,7 @@ export interface ActorSurroundings extends ClearingSurroundings {
 
 export class ShowActor implements Participant {
   readonly #state: ShowState;
-  readonly #epoch: number;
+  readonly epoch: number;
   readonly #around: ActorSurroundings;
   readonly #outbox: Outbox;
   /** The map before the turn under way, where somebody waits: an idle show has none. */
@@ -69,7 +69,7 @@ export class ShowActor implements Participant {
     this.#rows = new WarmRows(state);
     this.#clearing = new Clearing(state, around);
     this.#outbox = new Outbox(state, epoch);
-    this.#epoch = epoch;
+    this.epoch = epoch;
     this.#around = around;
     this.#toldQueued = queuedSeats(state);
   }
@@ -128,7 +128,7 @@ export class ShowActor implements Participant {
     if (turn === undefined) return counted(AGAIN);
     const { showId, seq, seats } = this.#state;
     const queued = queuedSeats(this.#state);
-    const snapshot = { showId, epoch: this.#epoch, version: seq, status: seatText(seats), queued };
+    const snapshot = { showId, epoch: this.epoch, version: seq, status: seatText(seats), queued };
     this.#gate({ kind: "snapshot", snapshot }, counted);
   }
 
@@ -148,13 +148,13 @@ export class ShowActor implements Participant {
   settled(outcome: CommitOutcome): void {
     const settled = this.#outbox.settled();
     if (settled === undefined) return;
-    const { batch, update, unfinished } = settled;
+    const { batch, entry, update, unfinished } = settled;
     if (outcome !== "committed") {
       this.die(outcome);
       for (const settle of batch.waiting) settle(false);
       return;
     }
-    this.#around.onCommitted(update);
+    this.#around.onCommitted(update, entry, this.#state.hall.layoutId);
     for (const settle of batch.waiting) settle(true);
     if (this.#isDead) return;
     if (unfinished.length > 0) this.#around.onUnfinished(unfinished);
@@ -236,7 +236,7 @@ export class ShowActor implements Participant {
     if (queued === this.#toldQueued || !this.#outbox.isEmpty) return;
     this.#toldQueued = queued;
     const nothing = { previous: this.#state.seq, version: this.#state.seq, changes: [], touched: [] };
-    this.#around.onCommitted({ showId: this.showId, epoch: this.#epoch, ...nothing, queued });
+    this.#around.onCommitted({ showId: this.showId, epoch: this.epoch, ...nothing, queued });
   }
 
   #seatsWhereSomebodyWaits(): Uint8Array | undefined {
@@ -294,7 +294,7 @@ export class ShowActor implements Participant {
         : new Promise<boolean>((resolve) => underWay.waiting.push(resolve));
     let isOwner = false;
     try {
-      isOwner = await this.#around.isOwner(this.showId, this.#epoch);
+      isOwner = await this.#around.isOwner(this.showId, this.epoch);
     } catch {
       return reply(AGAIN);
     }

@@ -8,7 +8,7 @@ import type { ShowId } from "../../shared/kernel/ids.ts";
 import { sleepMs, type Timers, within } from "../../shared/platform/timers.ts";
 import type { AllocatorPort } from "../../shared/protocol/allocator-port.ts";
 import type { CheckPayment, Command, ConfirmBooking } from "../../shared/protocol/command.ts";
-import type { Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
+import type { Moved, Reply, ShowUpdate } from "../../shared/protocol/reply.ts";
 import type { Registry } from "../actor/registry.ts";
 import { AGAIN, type Answer } from "../actor/show-actor.ts";
 import type { ShowCommand } from "../core/command.ts";
@@ -19,6 +19,8 @@ import type { PaymentSaga } from "../payments/saga.ts";
 const CONFIRM_WAIT_MS = 2_000;
 const RETRY_PAUSE_MS = 20;
 const LOG_PAGE_MAX = 1_000;
+
+type NodeReply = Reply | Moved;
 
 export interface LocalPortOptions {
   readonly registry: Pick<Registry, "take">;
@@ -59,7 +61,14 @@ export class LocalPort implements AllocatorPort {
     return this.#options.unready();
   }
 
+  /** For a gateway in this process. There is nobody else: nothing moves. */
   async ask(showId: ShowId, command: Command, deadlineMs: number): Promise<Reply> {
+    const reply = await this.serve(showId, command, deadlineMs);
+    return reply.kind === "moved" ? pending() : reply;
+  }
+
+  /** For gateways elsewhere: `moved` where the show is another node's. */
+  async serve(showId: ShowId, command: Command, deadlineMs: number): Promise<NodeReply> {
     const endsAt = this.#options.now() + deadlineMs;
     switch (command.kind) {
       case "ReadSeatMap":
@@ -82,7 +91,7 @@ export class LocalPort implements AllocatorPort {
   }
 
   /** The same command again and again until the show answers or the time is up (L1). */
-  async #untilAnswered(showId: ShowId, command: ShowCommand | "ReadSeatMap", endsAt: number): Promise<Reply> {
+  async #untilAnswered(showId: ShowId, command: ShowCommand | "ReadSeatMap", endsAt: number): Promise<NodeReply> {
     const { now, timers, random } = this.#options;
     for (let isFirst = true; ; isFirst = false) {
       const answer = await this.#beforeDeadline(this.#take(showId, command), endsAt);
@@ -97,7 +106,7 @@ export class LocalPort implements AllocatorPort {
     return within(answer, Math.max(0, endsAt - now()), pending, timers);
   }
 
-  async #confirm(showId: ShowId, command: ConfirmBooking, endsAt: number): Promise<Reply> {
+  async #confirm(showId: ShowId, command: ConfirmBooking, endsAt: number): Promise<NodeReply> {
     const { saga, now } = this.#options;
     if (saga === undefined) return this.#untilAnswered(showId, command, endsAt);
     const confirmBy = Math.min(endsAt, now() + CONFIRM_WAIT_MS);
@@ -116,7 +125,7 @@ export class LocalPort implements AllocatorPort {
   }
 
   /** The show says whose it is; its saga asks the provider. */
-  async #checkPayment(showId: ShowId, command: CheckPayment, endsAt: number): Promise<Reply> {
+  async #checkPayment(showId: ShowId, command: CheckPayment, endsAt: number): Promise<NodeReply> {
     const { saga, now, timers } = this.#options;
     if (saga === undefined) return { kind: "done" };
     const reply = await this.#untilAnswered(showId, command, endsAt);
@@ -126,7 +135,7 @@ export class LocalPort implements AllocatorPort {
     return isGone ? { kind: "done" } : pending();
   }
 
-  async #readLog(showId: ShowId, after: number, limit: number, endsAt: number): Promise<Reply> {
+  async #readLog(showId: ShowId, after: number, limit: number, endsAt: number): Promise<NodeReply> {
     // Through the show first, so that a show that does not exist is refused and an old owner does not answer.
     const alive = await this.#untilAnswered(showId, { kind: "Tick" }, endsAt);
     if (alive.kind !== "done") return alive;
@@ -139,7 +148,7 @@ export class LocalPort implements AllocatorPort {
   }
 
   /** One after the other: what was read first must not be recorded last. */
-  async #refreshTerms(showId: ShowId, endsAt: number): Promise<Reply> {
+  async #refreshTerms(showId: ShowId, endsAt: number): Promise<NodeReply> {
     const before = this.#refreshing.get(showId) ?? Promise.resolve();
     const refreshing = before.then(() => this.#readTerms(showId, endsAt));
     this.#refreshing.set(showId, refreshing);
@@ -148,7 +157,7 @@ export class LocalPort implements AllocatorPort {
     return reply;
   }
 
-  async #readTerms(showId: ShowId, endsAt: number): Promise<Reply> {
+  async #readTerms(showId: ShowId, endsAt: number): Promise<NodeReply> {
     try {
       const terms = await this.#options.journal.terms(showId);
       return await this.#untilAnswered(showId, { kind: "ChangeTerms", terms }, endsAt);
@@ -159,7 +168,7 @@ export class LocalPort implements AllocatorPort {
 }
 
 /** What was asked before may have taken effect. */
-const withUnknownOutcome = (reply: Reply): Reply =>
+const withUnknownOutcome = (reply: NodeReply): NodeReply =>
   reply.kind === "fault" ? { kind: "fault", fault: { ...reply.fault, outcome: "unknown" } } : reply;
 
 const storeAway = (): Reply => ({

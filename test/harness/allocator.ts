@@ -34,7 +34,7 @@ import type {
   ReleaseHold,
   SeatChoice,
 } from "../../shared/protocol/command.ts";
-import type { BookingView, Reply, WaiterView } from "../../shared/protocol/reply.ts";
+import type { BookingView, Moved, Reply, WaiterView } from "../../shared/protocol/reply.ts";
 import type { TestDatabase } from "./postgres.ts";
 
 const DAY_MS = 86_400_000;
@@ -258,19 +258,19 @@ export class InLine {
 }
 
 /** The booking of a reply; throws what it was instead. */
-export function bookingIn(reply: Reply): BookingView {
+export function bookingIn(reply: Reply | Moved): BookingView {
   if (reply.kind !== "booking") throw new Error(`no booking but ${JSON.stringify(reply)}`);
   return reply.booking;
 }
 
 /** The waiter of a reply; throws what it was instead. */
-export function waiterIn(reply: Reply): WaiterView {
+export function waiterIn(reply: Reply | Moved): WaiterView {
   if (reply.kind !== "waiter") throw new Error(`no waiter but ${JSON.stringify(reply)}`);
   return reply.waiter;
 }
 
 /** What a reply says in one word: the booking's or waiter's status, the refusal's or the fault's code. */
-export function wordOf(reply: Reply): string {
+export function wordOf(reply: Reply | Moved): string {
   switch (reply.kind) {
     case "booking":
       return reply.booking.status;

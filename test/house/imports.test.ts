@@ -29,6 +29,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "allocator/journal": ["shared", "waitlist/core", "allocator/core"],
   "allocator/actor": ["shared", "waitlist/core", "allocator/core", JOURNAL, ...LANES],
   "allocator/news": ["shared", "waitlist/core", "allocator/core", JOURNAL, ...LANES],
+  "allocator/cluster": ["shared", "allocator/actor"],
   "allocator/payments": ["shared", "allocator/core", JOURNAL, "allocator/actor"],
   "allocator/transport": ["shared", "allocator/core", JOURNAL, "allocator/actor", "allocator/payments"],
   // Its own files: main and what main alone uses.
