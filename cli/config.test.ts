@@ -88,6 +88,40 @@ t.test("one database server, or the embedded one", async (t) => {
   t.throws(() => readConfig({ DATABASE_URLS: `${url},${url}` }), { message: /names 2 servers/ });
 });
 
+t.test("webhooks", async (t) => {
+  t.equal(readConfig({}).webhooks, undefined);
+  const key = Buffer.alloc(32, 7);
+  const env = { WEBHOOK_URLS: "https://a.example/hook", WEBHOOK_SECRET: `whsec_${key.toString("base64")}` };
+  t.match(readConfig({ ...env, WEBHOOK_EVENTS: "hold.*", WEBHOOK_GIVE_UP_S: "60" }).webhooks, {
+    endpoints: [{ url: "https://a.example/hook" }],
+    keys: [key],
+    types: ["hold.placed", "hold.extended", "hold.released", "hold.expired"],
+    giveUpMs: 60_000,
+  });
+  t.throws(() => readConfig({ WEBHOOK_URLS: env.WEBHOOK_URLS }), {
+    message: /^WEBHOOK_SECRET is needed by WEBHOOK_URLS\.$/,
+  });
+  const bad = {
+    WEBHOOK_URLS: "ftp://u:hidden@h https://u:%hidden@h",
+    WEBHOOK_SECRET: "whsec_hidden",
+    WEBHOOK_EVENTS: "booking.confirm",
+    WEBHOOK_GIVE_UP_S: "59",
+  };
+  try {
+    readConfig(bad);
+    t.fail("accepted");
+  } catch (error) {
+    const message = error instanceof Error ? error.message : "";
+    t.same(
+      message.split("\n").map((line) => line.split(" ")[0]),
+      Object.keys(bad),
+    );
+    t.match(message, /address 1 does not begin with .*; address 2 has a user or password/);
+    t.match(message, 'knows no event "booking.confirm" (did you mean "booking.confirmed"?).');
+    t.notMatch(message, "hidden");
+  }
+});
+
 t.test("flags go over the environment, and are bad usage rather than bad configuration", async (t) => {
   const config = readConfig({ PORT: "1", USHER_DATA: "/there" }, { port: "2", data: "/here" });
   t.match(config, { port: 2, dataDir: "/here" });

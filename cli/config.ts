@@ -1,6 +1,7 @@
 // The environment, read once: every bad key is reported by name, all at once, or there is a frozen configuration.
 
 import { resolve } from "node:path";
+import type { WebhookChoice } from "../notifier/webhooks/webhooks.ts";
 import type { LogLevel } from "../shared/platform/log.ts";
 import { StartFault } from "../shared/platform/start-fault.ts";
 import { type PaymentChoice, SETTINGS, type Setting, SettingProblem, UNSUPPORTED } from "./settings.ts";
@@ -25,6 +26,8 @@ export interface Config {
   readonly releaseOnDecline: boolean;
   /** 0: no limits of this kind. */
   readonly bookingAttemptsPerMin: number;
+  /** `undefined`: nobody is told by webhooks. */
+  readonly webhooks: WebhookChoice | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -67,10 +70,24 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     cancelUntilMs: read(SETTINGS.CANCEL_UNTIL_S) * 1000,
     releaseOnDecline: read(SETTINGS.RELEASE_ON_DECLINE),
     bookingAttemptsPerMin: read(SETTINGS.BOOKING_ATTEMPTS_PER_MIN),
+    webhooks: readWebhooks(reader),
     logLevel: read(SETTINGS.LOG_LEVEL),
   };
   if (reader.problems.length > 0) throw new StartFault("config", reader.problems.join("\n"));
   return Object.freeze(config);
+}
+
+/** All of it is read, so that all mistakes are found. */
+function readWebhooks(reader: Reader): WebhookChoice | undefined {
+  const endpoints = reader.given(SETTINGS.WEBHOOK_URLS);
+  const keys = reader.given(SETTINGS.WEBHOOK_SECRET);
+  const types = reader.read(SETTINGS.WEBHOOK_EVENTS);
+  const giveUpMs = reader.read(SETTINGS.WEBHOOK_GIVE_UP_S) * 1000;
+  if (endpoints === undefined) return undefined;
+  if (keys === undefined && !reader.isSet(SETTINGS.WEBHOOK_SECRET)) {
+    reader.problem("WEBHOOK_SECRET", "is needed by WEBHOOK_URLS");
+  }
+  return { endpoints, keys: keys ?? [], types, giveUpMs };
 }
 
 class Reader {
@@ -81,6 +98,10 @@ class Reader {
   constructor(values: Environment, names: Readonly<Record<string, string>> = {}) {
     this.#values = values;
     this.#names = names;
+  }
+
+  isSet({ name }: Setting<unknown>): boolean {
+    return (this.#values[name] ?? "") !== "";
   }
 
   /** `undefined` when nothing was said, or nothing right. */

@@ -1,5 +1,10 @@
 // The settings: one table of everything the environment can say. docs/CONFIGURATION.md is written from it.
 
+import { ENDPOINTS_MAX, parseEndpoints } from "../notifier/webhooks/endpoint.ts";
+import { EVENTS_DEFAULT, parseEvents } from "../notifier/webhooks/event-choice.ts";
+import type { Parsed } from "../notifier/webhooks/parsed.ts";
+import { parseSecrets, SECRET_PREFIX, SECRETS_MAX } from "../notifier/webhooks/signature.ts";
+
 export interface Setting<Value> {
   readonly name: string;
   /** As it would be written in the environment; `undefined` when there is nothing to write. */
@@ -128,6 +133,36 @@ export const SETTINGS = {
       "Booking attempts a session may make; 0 turns all limits of this kind off. " +
       "Read and checked, but not enforced yet: this version limits nobody.",
   }),
+  WEBHOOK_URLS: setting({
+    name: "WEBHOOK_URLS",
+    fallback: undefined,
+    range: `1–${ENDPOINTS_MAX} web addresses, separated by commas or spaces`,
+    meaning:
+      "Who is told by signed webhooks what happens ([EVENTS.md](EVENTS.md)). A user and a password in an address are " +
+      "sent as `Authorization`.",
+    parse: (text: string) => valueOrProblem(parseEndpoints(text)),
+  }),
+  WEBHOOK_SECRET: setting({
+    name: "WEBHOOK_SECRET",
+    fallback: undefined,
+    range: `1–${SECRETS_MAX} times \`${SECRET_PREFIX}\` and base64 of 24–64 bytes, separated by commas or spaces`,
+    meaning: "What webhooks are signed with; several while one replaces the other. Needed when `WEBHOOK_URLS` is set.",
+    parse: (text: string) => valueOrProblem(parseSecrets(text)),
+  }),
+  WEBHOOK_EVENTS: setting({
+    name: "WEBHOOK_EVENTS",
+    fallback: EVENTS_DEFAULT,
+    range: "names, families like `booking.*`, or `*`, separated by commas or spaces",
+    meaning: "Which events webhooks tell.",
+    parse: (text: string) => valueOrProblem(parseEvents(text)),
+  }),
+  WEBHOOK_GIVE_UP_S: seconds(
+    "WEBHOOK_GIVE_UP_S",
+    86_400,
+    60,
+    2_592_000,
+    "How old an event is when it is given up because its endpoint goes on refusing it.",
+  ),
   LOG_LEVEL: setting({
     name: "LOG_LEVEL",
     fallback: "info",
@@ -227,6 +262,11 @@ function parseWebhookSecrets(text: string): readonly string[] {
   throw new SettingProblem(
     `must be 1 to ${WEBHOOK_SECRETS_MAX} secrets of 1 to ${PAYMENT_KEY_LENGTH_MAX} visible ASCII characters, separated by commas`,
   );
+}
+
+function valueOrProblem<Value>(parsed: Parsed<Value>): Value {
+  if (parsed.kind === "ok") return parsed.value;
+  throw new SettingProblem(parsed.problem);
 }
 
 function protocolOf(text: string): string | undefined {

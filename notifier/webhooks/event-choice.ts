@@ -27,8 +27,8 @@ function isMeant(word: string, type: NewsType): boolean {
 function problemOf(word: string): string {
   const shown = JSON.stringify(word.slice(0, SHOWN_LENGTH_MAX));
   const hint = nearest(word);
-  if (hint !== undefined) return `knows no event ${shown}; did you mean "${hint}"?`;
-  return `knows no event ${shown}; there are ${FAMILIES.join(", ")} and *`;
+  if (hint !== undefined) return `knows no event ${shown} (did you mean "${hint}"?)`;
+  return `knows no event ${shown} (there are ${FAMILIES.join(", ")} and *)`;
 }
 
 /** The same word in other letters or with a slip of the pen, or of a known family. */
