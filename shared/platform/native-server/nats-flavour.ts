@@ -2,9 +2,9 @@
 // limit has a flag.
 
 import { join } from "node:path";
+import { ask } from "../line-client.ts";
 import { NATS_PROGRAM } from "./find-program.ts";
 import type { Flavour } from "./flavour.ts";
-import { ask } from "./line-client.ts";
 
 const USER = "usher";
 const ASK_MAX_MS = 500;

@@ -1,8 +1,8 @@
 // redis-server, by default without persistence: limits and caches can always be refilled.
 
+import { ask } from "../line-client.ts";
 import { REDIS_PROGRAM } from "./find-program.ts";
 import type { Flavour } from "./flavour.ts";
-import { ask } from "./line-client.ts";
 
 const ASK_MAX_MS = 500;
 

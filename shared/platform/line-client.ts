@@ -2,7 +2,7 @@
 // know whether a server is ready, and whether it is the one that was meant.
 
 import { connect } from "node:net";
-import { systemTimers } from "../timers.ts";
+import { systemTimers } from "./timers.ts";
 
 const ANSWER_MAX_BYTES = 64 * 1024;
 
