@@ -17,8 +17,9 @@ import type { Log } from "../shared/platform/log.ts";
 import type { TimerHandle, Timers } from "../shared/platform/timers.ts";
 import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
 import type { Command } from "../shared/protocol/command.ts";
-import type { Fault, Reply, ShowUpdate } from "../shared/protocol/reply.ts";
-import { decodeReplyBatch, encodeCommandBatch, type NodeReply } from "../shared/wire/messages.ts";
+import type { Reply, ShowUpdate } from "../shared/protocol/reply.ts";
+import { commandMessages, decodeReplyBatch, type NodeReply } from "../shared/wire/messages.ts";
+import { type Asked, late, type Message, overloaded, unreachable, withUnknownOutcome } from "./outstanding.ts";
 import { UpdateFeed } from "./update-feed.ts";
 
 /** Commands without an answer; one more is refused at once. */
@@ -44,34 +45,6 @@ export interface AllocatorClientOptions {
   readonly now: () => number;
   readonly random: () => number;
   readonly log: Log;
-}
-
-interface Asked {
-  readonly id: number;
-  readonly showId: ShowId;
-  readonly command: Command;
-  readonly endsAt: number;
-  readonly answer: (reply: Reply) => void;
-  /** The node and life it was sent to; `undefined`: it waits to be sent. */
-  sentTo: Member | undefined;
-  sentAt: number;
-  /** Not before this is it sent again. */
-  notBefore: number;
-  pauseMs: number;
-  /** An earlier sending may have taken effect. */
-  isUncertain: boolean;
-  /** It is to be sent at the end of the tick. */
-  isOutgoing: boolean;
-  /** The message it went out with. */
-  message: Message | undefined;
-}
-
-/** One message of commands, for as long as one of them is not answered. */
-interface Message {
-  readonly number: number;
-  readonly asked: readonly Asked[];
-  /** How many of them still wait for what this message brings. */
-  open: number;
 }
 
 export class AllocatorClient implements AllocatorPort {
@@ -209,11 +182,11 @@ export class AllocatorClient implements AllocatorPort {
       command,
       deadlineMs: Math.max(1, Math.round(endsAt - sentAt)),
     }));
-    bus.publish(
-      commandSubject(node.nodeId, node.incarnation),
-      encodeCommandBatch({ from: gatewayId, view: this.#routes.view.version, commands }),
-      replySubject(gatewayId, String(message.number)),
-    );
+    const subject = commandSubject(node.nodeId, node.incarnation);
+    const reply = replySubject(gatewayId, String(message.number));
+    for (const bytes of commandMessages({ from: gatewayId, view: this.#routes.view.version, commands })) {
+      bus.publish(subject, bytes, reply);
+    }
   }
 
   /** It waits no more for what its message brings. */
@@ -338,20 +311,6 @@ export class AllocatorClient implements AllocatorPort {
       });
   }
 }
-
-const fault = (code: Fault["code"], outcome: Fault["outcome"]): Reply => ({
-  kind: "fault",
-  fault: { code, outcome, retryAfterMs: 1_000 },
-});
-const overloaded = (): Reply => fault("overloaded", "none");
-const unreachable = (): Reply => fault("allocators_unreachable", "none");
-
-/** What was sent may have taken effect. */
-const late = ({ sentTo, isUncertain }: Asked): Reply =>
-  sentTo !== undefined || isUncertain ? fault("outcome_pending", "unknown") : unreachable();
-
-const withUnknownOutcome = (reply: Reply): Reply =>
-  reply.kind === "fault" ? { kind: "fault", fault: { ...reply.fault, outcome: "unknown" } } : reply;
 
 function jsonOf(data: Uint8Array): unknown {
   try {

@@ -11,15 +11,12 @@ import type { Log } from "../../shared/platform/log.ts";
 import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import type { ShowUpdate } from "../../shared/protocol/reply.ts";
-import { decodeCommandBatch, encodeReplyBatch, encodeUpdateBatch, type NodeReply } from "../../shared/wire/messages.ts";
+import { decodeCommandBatch, encodeUpdateBatch, type NodeReply, replyMessages } from "../../shared/wire/messages.ts";
 
 /** Commands under way; further ones are refused at once. */
 const UNDER_WAY_MAX = 50_000;
-/** Replies and changes of one message: well below what the bus takes (1 MiB). */
-const REPLIES_PER_MESSAGE_MAX = 500;
+/** Of one message. */
 const UPDATES_PER_MESSAGE_MAX = 500;
-/** A seat map or a page of a log fills a message of its own. */
-const isLarge = ({ kind }: NodeReply): boolean => kind === "snapshot" || kind === "log";
 
 export interface CommandServerOptions {
   readonly nodeId: string;
@@ -88,7 +85,11 @@ export class CommandServer {
       this.#options.log.error({ reason: decoded.message }, "a gateway's message cannot be read");
       return;
     }
-    const { from, commands } = decoded.value;
+    const { from, commands, unreadable } = decoded.value;
+    for (const { id, message } of unreadable) {
+      this.#options.log.error({ reason: message }, "a gateway's command cannot be read: is it newer than this node?");
+      this.#reply(from, { id, reply: OVERLOADED });
+    }
     for (const { id, showId, command, deadlineMs } of commands) {
       if (this.#underWay >= UNDER_WAY_MAX) this.#reply(from, { id, reply: OVERLOADED });
       else void this.#serve(from, id, this.#options.serve(showId, command, deadlineMs));
@@ -135,20 +136,8 @@ export class CommandServer {
   }
 
   #flushReplies(gatewayId: string, replies: readonly Outgoing[]): void {
-    const { bus } = this.#options;
     const subject = replySubject(gatewayId, "r");
-    let small: Outgoing[] = [];
-    const send = (some: readonly Outgoing[]): void => {
-      if (some.length > 0) bus.publish(subject, encodeReplyBatch({ replies: some }));
-    };
-    for (const outgoing of replies) {
-      if (isLarge(outgoing.reply)) send([outgoing]);
-      else small.push(outgoing);
-      if (small.length < REPLIES_PER_MESSAGE_MAX) continue;
-      send(small);
-      small = [];
-    }
-    send(small);
+    for (const message of replyMessages({ replies })) this.#options.bus.publish(subject, message);
   }
 }
 

@@ -17,7 +17,7 @@ const LANES = ["allocator/journal/batcher.ts", "allocator/journal/group-commit.t
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "shared/kernel": [],
   "shared/protocol": ["shared/kernel"],
-  "shared/platform": ["shared/kernel"],
+  "shared/platform": ["shared/kernel", "shared/cluster/bus.ts"],
   "shared/cluster": ["shared/kernel"],
   "shared/wire": ["shared/kernel", "shared/protocol"],
   "shared/tickets": ["shared/kernel"],
