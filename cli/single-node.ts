@@ -13,6 +13,7 @@ import { createMetrics } from "../shared/platform/metrics.ts";
 import { createPool } from "../shared/platform/postgres.ts";
 import { loadSecrets } from "../shared/platform/secrets.ts";
 import { systemTimers } from "../shared/platform/timers.ts";
+import type { NewsSink } from "../shared/protocol/show-news.ts";
 import { SoleNode } from "./sole-node.ts";
 
 const GATEWAY_CONNECTIONS_MAX = 8;
@@ -30,6 +31,8 @@ export interface SingleNodeOptions {
   readonly payTtlMs: number;
   readonly cancelUntilMs: number;
   readonly releaseOnDecline: boolean;
+  /** Who is told of what was committed; nobody, unless given. Whoever made them ends them, after the node. */
+  readonly sinks?: readonly NewsSink[];
   readonly holdTtlMs: number;
   readonly graceMs: number;
   readonly offerTtlMs: number;
@@ -46,7 +49,8 @@ export interface SingleNode {
 }
 
 export async function startSingleNode(options: SingleNodeOptions): Promise<SingleNode> {
-  const { databaseUrl, log, payments, holdTtlMs, graceMs, offerTtlMs } = options;
+  const { databaseUrl, log, payments, payTtlMs, releaseOnDecline, cancelUntilMs } = options;
+  const { holdTtlMs, graceMs, offerTtlMs } = options;
   const timers = systemTimers;
   const clock = createAlignedClock();
   const metrics = createMetrics();
@@ -70,13 +74,10 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
     const allocator = await startAllocator({
       databaseUrl,
       nodeId,
-      rules: {
-        payTtlMs: options.payTtlMs,
-        releaseOnDecline: options.releaseOnDecline,
-        cancelUntilMs: options.cancelUntilMs,
-      },
+      rules: { payTtlMs, releaseOnDecline, cancelUntilMs },
       defaults: { holdTtlMs, graceMs, offerTtlMs },
       payments,
+      sinks: options.sinks ?? [],
       ...(options.paymentLookUpAfterMs === undefined ? {} : { paymentLookUpAfterMs: options.paymentLookUpAfterMs }),
       clock,
       timers,
@@ -96,6 +97,7 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
       clock,
       timers,
       config: options.gateway,
+      paymentWebhookSecrets: options.paymentWebhookSecrets ?? [],
       version: options.version,
     });
     stops.push(() => gateway.stop());

@@ -25,6 +25,7 @@ import { cancelEndpoint } from "./routes/cancel.ts";
 import { confirmEndpoint } from "./routes/confirm.ts";
 import { docsEndpoints } from "./routes/docs.ts";
 import { lockEndpoints } from "./routes/locks.ts";
+import { paymentWebhookEndpoint } from "./routes/payment-webhook.ts";
 import { seatMapEndpoints } from "./routes/seatmap.ts";
 import { serviceEndpoints } from "./routes/service.ts";
 import { sessionEndpoints } from "./routes/sessions.ts";
@@ -52,6 +53,8 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly limits: GatewayLimits;
+  /** What the payment gateway signs its webhooks with; none: there is no webhook. */
+  readonly paymentWebhookSecrets?: readonly string[];
   readonly version: string;
 }
 
@@ -89,6 +92,7 @@ export function assembleGateway(parts: GatewayParts): AssembledGateway {
       ...ticketEndpoints({ ...asking, tokens }),
       ...waitlistEndpoints({ ...asking, lot, clock }),
       ...adminSeatEndpoints(asking),
+      paymentWebhookEndpoint({ allocator, metrics, clock, secrets: parts.paymentWebhookSecrets ?? [] }),
       ...serviceEndpoints({ readiness, metrics }),
       ...docsEndpoints(),
     ],

@@ -17,7 +17,7 @@ const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 
 export type BodyResult = { readonly value: unknown } | { readonly problem: Problem };
 
-const tooLarge = (limitBytes: number): BodyResult => ({
+const tooLarge = (limitBytes: number): { readonly problem: Problem } => ({
   problem: {
     code: "body_too_large",
     detail: `The body may have ${limitBytes} bytes; send less.`,
@@ -31,8 +31,11 @@ const malformed = (message: string): BodyResult => ({
   problem: { code: "malformed_json", detail: `The body ${message}.`, errors: [{ field: "body", message }] },
 });
 
-/** `undefined` as value: there was no body. */
-export async function readJson(c: GatewayContext, limitBytes: number): Promise<BodyResult> {
+/** The body as it came, which may be nothing: for what is signed byte by byte. */
+export async function readBytes(
+  c: GatewayContext,
+  limitBytes: number,
+): Promise<{ readonly bytes: Buffer } | { readonly problem: Problem }> {
   const coding = headerOf(c, "content-encoding");
   if (coding !== undefined && coding.toLowerCase() !== "identity") return ENCODED;
   const declared = headerOf(c, "content-length");
@@ -42,10 +45,16 @@ export async function readJson(c: GatewayContext, limitBytes: number): Promise<B
     ? readStream(c.req.raw.body, limitBytes)
     : readIncoming(incoming, limitBytes));
   if (raw === "too_large") return tooLarge(limitBytes);
-  if (raw === "gone") return GONE;
-  if (raw.length === 0) return { value: undefined };
+  return raw === "gone" ? GONE : { bytes: raw };
+}
+
+/** `undefined` as value: there was no body. */
+export async function readJson(c: GatewayContext, limitBytes: number): Promise<BodyResult> {
+  const read = await readBytes(c, limitBytes);
+  if ("problem" in read) return read;
+  if (read.bytes.length === 0) return { value: undefined };
   const type = headerOf(c, "content-type");
-  return type !== undefined && JSON_MEDIA_TYPE.test(type) ? parse(raw) : NOT_JSON;
+  return type !== undefined && JSON_MEDIA_TYPE.test(type) ? parse(read.bytes) : NOT_JSON;
 }
 
 const NOT_JSON: BodyResult = {
@@ -56,7 +65,7 @@ const NOT_JSON: BodyResult = {
   },
 };
 
-const ENCODED: BodyResult = {
+const ENCODED: { readonly problem: Problem } = {
   problem: {
     code: "unsupported_media_type",
     detail: "Send the body as it is, without Content-Encoding.",
@@ -66,7 +75,7 @@ const ENCODED: BodyResult = {
 };
 
 /** Nobody is there to read it. */
-const GONE: BodyResult = {
+const GONE: { readonly problem: Problem } = {
   problem: { code: "malformed_request", detail: "The connection ended before the body did." },
 };
 

@@ -19,6 +19,7 @@ type HttpCode =
   | "forbidden"
   | "method_not_allowed"
   | "malformed_request"
+  | "signature_invalid"
   | "headers_too_large"
   | "expectation_failed"
   | "request_timeout"
@@ -106,6 +107,7 @@ const CODES: Readonly<Record<ProblemCode, CodeRow>> = {
   forbidden: row(403, "Not allowed"),
   method_not_allowed: row(405, "Method not allowed"),
   malformed_request: row(400, "Not a well-formed request"),
+  signature_invalid: row(400, "The signature is not valid"),
   expectation_failed: row(417, "The expectation cannot be met"),
   headers_too_large: row(431, "The headers are too large"),
   request_timeout: retryableRow(408, "The request took too long"),
