@@ -100,11 +100,17 @@ export async function readShow(pool: Pool, showId: ShowId): Promise<ShowFacts | 
     title: oneLine(row.title),
     cinema: oneLine(row.cinema),
     hall: oneLine(row.hall),
-    address: oneLine([row.address, `${row.postal_code} ${row.city}`].filter((part) => part.trim() !== "").join(", ")),
+    address: oneLine(whereabouts(row)),
     timeZone: row.time_zone,
     startsAt: row.starts_at.getTime(),
     endsAt: row.ends_at.getTime(),
     isCancelled: row.cancelled,
     labels: row.labels,
   };
+}
+
+/** Some write postal code and city into the address, some do not. */
+function whereabouts({ address, postal_code: postalCode, city }: ShowRow): string {
+  const isWhole = postalCode === "" ? address.includes(city) : address.includes(postalCode);
+  return [address, isWhole ? "" : `${postalCode} ${city}`].filter((part) => part.trim() !== "").join(", ");
 }

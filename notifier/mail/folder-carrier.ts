@@ -41,6 +41,8 @@ export class FolderCarrier implements Carrier {
     const unfinished = join(this.#folder, `.${name}.unfinished`);
     const file = await open(unfinished, "w", FILE_MODE);
     try {
+      // What was left may be somebody else's idea of a mode.
+      await file.chmod(FILE_MODE);
       await file.writeFile(content);
       await file.sync();
     } finally {

@@ -46,7 +46,7 @@ export interface MailBounds {
 }
 
 const BOUNDS: MailBounds = {
-  tellMs: 20_000,
+  tellMs: 15_000,
   claimMs: SEND_MAX_MS + 30_000,
   patienceMs: 15 * 60_000,
   closeMs: 5_000,

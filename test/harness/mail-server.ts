@@ -20,7 +20,7 @@ export interface Rules {
 }
 
 export interface MailPart {
-  /** By their lower-case names, unfolded. */
+  /** By their lower-case names, unfolded and decoded. */
   readonly headers: ReadonlyMap<string, string>;
   /** Decoded. */
   readonly content: Buffer;
@@ -131,7 +131,7 @@ export function partsOf(raw: string): MailPart[] {
   const headers = new Map(
     head.split("\r\n").map((line) => {
       const colon = line.indexOf(":");
-      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const;
+      return [line.slice(0, colon).toLowerCase(), plain(line.slice(colon + 1).trim())] as const;
     }),
   );
   const body = raw.slice(end + 4);
@@ -141,6 +141,18 @@ export function partsOf(raw: string): MailPart[] {
   const inner = body.split(`--${boundary}`).slice(1, -1);
   return [part, ...inner.flatMap((text) => partsOf(text.replace(/^\r\n/, "").replace(/\r\n$/, "")))];
 }
+
+/** Encoded words (RFC 2047) as what they say. */
+const plain = (value: string): string =>
+  value
+    .replace(/(\?=) (=\?)/g, "$1$2")
+    .replace(/=\?UTF-8\?([QB])\?(.*?)\?=/g, (_, kind: string, text: string) =>
+      kind === "B"
+        ? Buffer.from(text, "base64").toString("latin1")
+        : text
+            .replaceAll("_", " ")
+            .replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    );
 
 function decoded(body: string, encoding: string | undefined): Buffer {
   if (encoding === "base64") return Buffer.from(body, "base64");
