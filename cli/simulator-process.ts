@@ -3,6 +3,7 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { WebhookTarget } from "../demo/payment-simulator/webhooks.ts";
 import { StartFault } from "../shared/platform/start-fault.ts";
 import { systemTimers, within } from "../shared/platform/timers.ts";
 import type { ChildPart } from "./supervised.ts";
@@ -14,6 +15,7 @@ const STOP_MAX_MS = 5_000;
 export interface SimulatorProcess extends ChildPart {
   readonly url: string;
   readonly port: number;
+  sendWebhooksTo(target: WebhookTarget): void;
   kill(): void;
 }
 
@@ -22,12 +24,17 @@ export interface SimulatorOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly apiKey: string;
+  /** Who is told what becomes of payments. */
+  readonly webhook?: WebhookTarget;
 }
 
 export async function startSimulator(options: SimulatorOptions): Promise<SimulatorProcess> {
-  const child = fork(MAIN, ["--port", String(options.port), "--data", options.dataDir], {
+  const { webhook } = options;
+  const where = webhook === undefined ? [] : ["--webhook-url", webhook.url];
+  const child = fork(MAIN, ["--port", String(options.port), "--data", options.dataDir, ...where], {
     execArgv: ["--import", import.meta.resolve("tsx")],
-    env: { PATH: "", PAYMENT_KEY: options.apiKey },
+    // Not among the arguments, which everybody on the machine can read.
+    env: { PATH: "", PAYMENT_KEY: options.apiKey, PAYMENT_WEBHOOK_SECRET: webhook?.secret ?? "" },
     detached: true,
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
@@ -53,7 +60,11 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     await within(exited, STOP_MAX_MS, () => child.kill("SIGKILL"), systemTimers);
     await exited;
   };
-  return { url, port: Number(new URL(url).port), exited, stop, kill: () => void child.kill("SIGKILL") };
+  const sendWebhooksTo = (target: WebhookTarget): void => {
+    // One that is gone is told when it is started again.
+    if (child.connected) child.send({ webhook: target }, () => undefined);
+  };
+  return { url, port: Number(new URL(url).port), exited, stop, sendWebhooksTo, kill: () => void child.kill("SIGKILL") };
 }
 
 function readyUrl(child: ChildProcess): Promise<string> {

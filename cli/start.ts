@@ -5,9 +5,7 @@
 // Z2: `ready` is said when a booking can be made.
 
 import { createServer } from "node:net";
-import { type PaymentTrouble, StripeGateway } from "../allocator/payments/stripe-adapter.ts";
 import { DEMO_SHOW_ID, generateDemoCatalogue } from "../demo/catalogue/generate.ts";
-import { SIMULATOR_KEY } from "../demo/payment-simulator/server.ts";
 import { importCatalogue } from "../gateway/catalogue/import.ts";
 import { GATEWAY_LIMITS } from "../gateway/config.ts";
 import { identityOf } from "../shared/platform/embedded-postgres/process-facts.ts";
@@ -23,8 +21,8 @@ import { wallClockMs } from "../shared/platform/wall-clock.ts";
 import { type Command, DATA_FLAG, EXIT_FAILED, EXIT_OK, type Io, parseFlags } from "./command.ts";
 import { type Config, readConfig } from "./config.ts";
 import { firstSteps, showToBook } from "./first-steps.ts";
-import { paymentsDirOf, postgresDirOf, removeRuntime, writeRuntime } from "./runtime-file.ts";
-import { type SimulatorProcess, startSimulator } from "./simulator-process.ts";
+import { choosePayments } from "./payment-part.ts";
+import { postgresDirOf, removeRuntime, writeRuntime } from "./runtime-file.ts";
 import { type SingleNode, startSingleNode } from "./single-node.ts";
 import { Supervised } from "./supervised.ts";
 import { VERSION } from "./version.ts";
@@ -108,6 +106,7 @@ async function bringUp(start: Start): Promise<SingleNode> {
       gateway: { host: config.host, port: config.port, limits: GATEWAY_LIMITS },
       payments: payments?.gateway,
       paymentLookUpAfterMs: config.paymentLookUpAfterMs,
+      paymentWebhookSecrets: payments?.webhookSecrets ?? [],
       payTtlMs: config.payTtlMs,
       cancelUntilMs: config.cancelUntilMs,
       releaseOnDecline: config.releaseOnDecline,
@@ -118,6 +117,7 @@ async function bringUp(start: Start): Promise<SingleNode> {
       log,
     });
     shutdown.add({ name: "node", stop: node.stop, boundMs: DRAIN_MAX_MS });
+    payments?.tellUrl(node.url);
     if (embedded !== undefined) {
       const simulator = payments?.simulatorUrl;
       await writeRuntime(config.dataDir, {
@@ -161,55 +161,6 @@ async function startPostgres({ config, log, shutdown }: Start): Promise<Supervis
 /** At once: the next start replays its log. */
 function quit(pid: number): void {
   if (identityOf(pid) !== undefined) process.kill(pid, "SIGQUIT");
-}
-
-interface Payments {
-  readonly gateway: StripeGateway;
-  readonly simulatorUrl: string | undefined;
-}
-
-async function choosePayments({ config, log, shutdown }: Start): Promise<Payments | undefined> {
-  const { payment } = config;
-  if (payment.kind === "instant") return undefined;
-  const apiKey = config.paymentKey ?? SIMULATOR_KEY;
-  const simulatorUrl =
-    payment.kind === "http" ? undefined : await startSupervisedSimulator(apiKey, { config, log, shutdown });
-  const gateway = new StripeGateway({
-    url: payment.kind === "http" ? payment.url : (simulatorUrl ?? ""),
-    apiKey,
-    timers: systemTimers,
-    onTrouble: (trouble) => logTrouble(log, trouble),
-  });
-  shutdown.add({ name: "payments", stop: () => gateway.close() });
-  return { gateway, simulatorUrl };
-}
-
-function logTrouble(log: Log, trouble: PaymentTrouble): void {
-  if (trouble.kind === "breaker") {
-    log.warn({ breaker: trouble.state }, "payment gateway: new payments are refused while the breaker is open");
-  } else {
-    const { bookingId, key, status, message } = trouble;
-    log.warn({ booking_id: bookingId, key, status, reason: message }, "payment gateway: a call failed");
-  }
-}
-
-async function startSupervisedSimulator(
-  apiKey: string,
-  start: Pick<Start, "config" | "log" | "shutdown">,
-): Promise<string> {
-  const dataDir = paymentsDirOf(start.config.dataDir);
-  const supervised = await Supervised.start({
-    name: "payment simulator",
-    start: (previous: SimulatorProcess | undefined) => startSimulator({ dataDir, port: previous?.port ?? 0, apiKey }),
-    timers: systemTimers,
-    log: start.log,
-  });
-  start.shutdown.add({
-    name: "payment simulator",
-    stop: () => supervised.stop(),
-    force: () => supervised.current.kill(),
-  });
-  return supervised.current.url;
 }
 
 /** At first start only: later ones find films there. */
