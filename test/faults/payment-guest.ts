@@ -6,7 +6,7 @@
 import { SeededRandom } from "../../shared/kernel/seeded-random.ts";
 import { type Answer, type Step, StubbornClient } from "./payment-client.ts";
 import type { Sale } from "./payment-sale.ts";
-import { type Story, tokenAt } from "./payment-story.ts";
+import { mayComeLate, type Story, tokenAt } from "./payment-story.ts";
 
 const QUANTITY_MAX = 2;
 const TRIES_MAX = 40;
@@ -17,6 +17,8 @@ const DOUBLE_CLICKS_PERCENT = 10;
 const CANCELS_PERCENT = 35;
 const DECLINES_OFFER_PERCENT = 10;
 const LEAVES_LINE_PERCENT = 5;
+/** Of those whose payment may succeed too late: only where nobody else wants their seats can they have them after all. */
+const QUIET_PERCENT = 60;
 /** Answers to a lock after which one may try again, and those after which one joins the line. */
 const CROWDED = ["retry_held", "waitlist_active"];
 
@@ -40,16 +42,18 @@ export class PaymentGuest {
 
   async #visit(): Promise<void> {
     await this.#client.newSession();
+    const token = tokenAt(this.#random.below(100));
+    const isQuiet = mayComeLate(token) && this.#isChance(QUIET_PERCENT);
     const quantity = 1 + this.#random.below(QUANTITY_MAX);
     for (let tries = 0; tries < TRIES_MAX && !this.#sale.isOver(); tries += 1) {
-      const showId = this.#sale.show(this.#random);
+      const showId = isQuiet ? this.#sale.quietShow(this.#random) : this.#sale.show(this.#random);
       const lock = await this.#ask("POST", "/v1/bookings/lock", { showtime_id: showId, quantity });
-      if (lock.status === 201) return this.#goOn(this.#sale.stories.begin(lock.body));
+      if (lock.status === 201) return this.#goOn(this.#sale.stories.begin(lock.body), token);
       if (lock.body.code === "show_full") this.#sale.isFull(showId);
       else if (!CROWDED.includes(lock.body.code)) this.#complain("a lock", lock);
       else {
         const story = await this.#waitInLine(showId, quantity);
-        if (story !== undefined) return this.#goOn(story);
+        if (story !== undefined) return this.#goOn(story, token);
       }
     }
   }
@@ -94,26 +98,26 @@ export class PaymentGuest {
     return undefined;
   }
 
-  async #goOn(story: Story): Promise<void> {
+  async #goOn(story: Story, token: string): Promise<void> {
     const dice = this.#random.below(100);
     if (dice < WALKS_AWAY_PERCENT) return;
-    if (dice >= WALKS_AWAY_PERCENT + RELEASES_PERCENT) return this.#pay(story);
+    if (dice >= WALKS_AWAY_PERCENT + RELEASES_PERCENT) return this.#pay(story, token);
     story.asked.add("release");
     const released = await this.#ask("DELETE", `/v1/bookings/lock/${story.id}`);
     this.#hearOf(story, "releasing", released);
   }
 
-  async #pay(story: Story): Promise<void> {
-    story.token = tokenAt(this.#random.below(100));
+  async #pay(story: Story, token: string): Promise<void> {
+    story.token = token;
     this.#sale.begun += 1;
-    const confirm = this.#step("POST", "/v1/bookings/confirm", { lock_id: story.id, payment_token: story.token });
+    const confirm = this.#step("POST", "/v1/bookings/confirm", { lock_id: story.id, payment_token: token });
     if (this.#isChance(DOUBLE_CLICKS_PERCENT)) await this.#payTwice(story, confirm);
     else this.#hearOf(story, "a confirm", await this.#client.ask(confirm));
     while (story.status === "paying") {
       const told = await this.#read(`/v1/bookings/${story.id}?wait=${POLL_WAIT_S}&after=${story.version}`);
       this.#hearOf(story, "a poll", told);
     }
-    this.#sale.count(`${story.token} → ${story.status}`);
+    this.#sale.count(`${token} → ${story.status}`);
     if (story.status === "booked" && this.#isChance(CANCELS_PERCENT)) await this.#cancel(story);
   }
 

@@ -10,6 +10,8 @@ export interface SaleOptions {
   readonly shows: readonly string[];
   /** How many of them are on sale at once. */
   readonly openShows: number;
+  /** Beside them: shows that hardly anybody wants. */
+  readonly quietShows: readonly string[];
   /** Payments to be begun. */
   readonly payments: number;
   readonly url: () => Promise<string>;
@@ -49,6 +51,10 @@ export class Sale {
 
   show(random: SeededRandom): string {
     return random.pick(this.#onSale);
+  }
+
+  quietShow(random: SeededRandom): string {
+    return random.pick(this.#options.quietShows);
   }
 
   isFull(showId: string): void {

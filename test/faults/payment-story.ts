@@ -8,18 +8,20 @@ import { rowName } from "../../demo/catalogue/small.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
 import type { AnswerBody } from "./payment-client.ts";
 
+const SURE_TOKEN = "pm_card_visa";
+const DECLINED_TOKEN = "pm_card_chargeDeclined";
+const LATE_TOKEN = "pm_sim_late";
+
 /** How often each is drawn, of a hundred; what is left is `pm_card_visa`. */
 const TOKENS: readonly (readonly [token: string, percent: number])[] = [
-  ["pm_card_chargeDeclined", 20],
+  [DECLINED_TOKEN, 20],
   ["pm_sim_timeout", 10],
   ["pm_sim_error", 10],
-  ["pm_sim_late", 5],
+  [LATE_TOKEN, 5],
   ["pm_sim_duplicate", 10],
   ["pm_sim_slow_700", 3],
   ["pm_sim_slow_2500", 2],
 ];
-const SURE_TOKEN = "pm_card_visa";
-const DECLINED_TOKEN = "pm_card_chargeDeclined";
 const NEVER_PAID = new Set([DECLINED_TOKEN, "pm_sim_timeout", "pm_sim_error"]);
 
 /** `dice`: 0–99. */
@@ -31,6 +33,8 @@ export function tokenAt(dice: number): string {
   }
   return SURE_TOKEN;
 }
+
+export const mayComeLate = (token: string): boolean => token === LATE_TOKEN;
 
 type Asked = "release" | "cancel";
 export type Told = Pick<AnswerBody, "status" | "reason" | "version" | "seats" | "total">;
