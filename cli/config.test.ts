@@ -133,3 +133,27 @@ t.test("the documentation says what the code does", async (t) => {
   t.equal(readFileSync(page, "utf8"), configurationMarkdown(), 'run "npm run docs:configuration"');
   for (const [key, { name }] of Object.entries(SETTINGS)) t.equal(key, name);
 });
+
+t.test("mail", async (t) => {
+  t.match(readConfig({}), { smtp: undefined, mailFrom: undefined, mailRatePerS: 10 });
+  t.match(readConfig({ SMTP_URL: "smtps://u:p%40ss@mail.example", MAIL_FROM: "Roxy <tickets@roxy.example>" }), {
+    smtp: { host: "mail.example", port: 465, isTlsFirst: true, login: { user: "u", pass: "p@ss" } },
+    mailFrom: { name: "Roxy", address: "tickets@roxy.example" },
+  });
+  t.throws(() => readConfig({ SMTP_URL: "smtp://mail.example" }), { message: /^MAIL_FROM is needed by SMTP_URL\.$/ });
+  const wrong = { SMTP_URL: "smtp://u:hidden@mail.example?x", MAIL_FROM: "Roxy", MAIL_RATE_PER_S: "0" };
+  try {
+    readConfig(wrong);
+    t.fail("accepted");
+  } catch (error) {
+    const message = error instanceof Error ? error.message : "";
+    t.same(
+      message
+        .split("\n")
+        .map((line) => line.split(" ")[0])
+        .sort(),
+      Object.keys(wrong).sort(),
+    );
+    t.notMatch(message, "hidden");
+  }
+});

@@ -1,6 +1,8 @@
 // The environment, read once: every bad key is reported by name, all at once, or there is a frozen configuration.
 
 import { resolve } from "node:path";
+import type { Mailbox } from "../notifier/mail/carrier.ts";
+import type { SmtpServer } from "../notifier/mail/smtp-carrier.ts";
 import type { WebhookChoice } from "../notifier/webhooks/webhooks.ts";
 import type { LogLevel } from "../shared/platform/log.ts";
 import { StartFault } from "../shared/platform/start-fault.ts";
@@ -24,6 +26,10 @@ export interface Config {
   readonly offerTtlMs: number;
   readonly cancelUntilMs: number;
   readonly releaseOnDecline: boolean;
+  /** `undefined`: mails are written to a folder. */
+  readonly smtp: SmtpServer | undefined;
+  readonly mailFrom: Mailbox | undefined;
+  readonly mailRatePerS: number;
   /** 0: no limits of this kind. */
   readonly bookingAttemptsPerMin: number;
   /** `undefined`: nobody is told by webhooks. */
@@ -51,6 +57,10 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
   const payment = reader.given(SETTINGS.PAYMENT_URL) ?? { kind: "simulator" as const };
   const paymentKey = reader.given(SETTINGS.PAYMENT_KEY);
   if (payment.kind === "http" && paymentKey === undefined) reader.problem("PAYMENT_KEY", "is needed by PAYMENT_URL");
+  const smtp = reader.given(SETTINGS.SMTP_URL);
+  const mailFrom = reader.given(SETTINGS.MAIL_FROM);
+  // A wrong one is told already.
+  if (smtp !== undefined && (env.MAIL_FROM ?? "") === "") reader.problem("MAIL_FROM", "is needed by SMTP_URL");
   for (const [name, problem] of Object.entries(UNSUPPORTED)) {
     if ((env[name] ?? "") !== "") reader.problem(name, problem);
   }
@@ -69,6 +79,9 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     offerTtlMs: read(SETTINGS.OFFER_TTL_S) * 1000,
     cancelUntilMs: read(SETTINGS.CANCEL_UNTIL_S) * 1000,
     releaseOnDecline: read(SETTINGS.RELEASE_ON_DECLINE),
+    smtp,
+    mailFrom,
+    mailRatePerS: read(SETTINGS.MAIL_RATE_PER_S),
     bookingAttemptsPerMin: read(SETTINGS.BOOKING_ATTEMPTS_PER_MIN),
     webhooks: readWebhooks(reader),
     logLevel: read(SETTINGS.LOG_LEVEL),

@@ -1,5 +1,9 @@
 // The settings: one table of everything the environment can say. docs/CONFIGURATION.md is written from it.
 
+import type { Mailbox } from "../notifier/mail/carrier.ts";
+import type { SmtpServer } from "../notifier/mail/smtp-carrier.ts";
+import { parseMailbox, parseSmtpUrl } from "../notifier/mail/smtp-url.ts";
+
 import { ENDPOINTS_MAX, parseEndpoints } from "../notifier/webhooks/endpoint.ts";
 import { EVENTS_DEFAULT, parseEvents } from "../notifier/webhooks/event-choice.ts";
 import type { Parsed } from "../notifier/webhooks/parsed.ts";
@@ -123,6 +127,31 @@ export const SETTINGS = {
     meaning: "Whether a declined payment releases the seats at once; else the hold lives on for another attempt.",
     parse: parseBoolean,
   }),
+  SMTP_URL: setting({
+    name: "SMTP_URL",
+    fallback: undefined,
+    range: "`smtp://` or `smtps://`, `user:password@` where it wants them, host, `:port`",
+    meaning:
+      "The mail server that takes confirmations and cancellations for guests who left an address. `smtps:` speaks TLS " +
+      "from the start (465), `smtp:` by STARTTLS (587): always where there is a password, else where it is offered. " +
+      "Without it each mail becomes a file in the folder `mail` of the data folder.",
+    parse: parseMailServer,
+  }),
+  MAIL_FROM: setting({
+    name: "MAIL_FROM",
+    fallback: undefined,
+    range: "`address` or `name <address>`",
+    meaning: "Who mails come from. Needed by `SMTP_URL`.",
+    parse: parseSender,
+  }),
+  MAIL_RATE_PER_S: wholeNumber({
+    name: "MAIL_RATE_PER_S",
+    fallback: 10,
+    unit: "mails per second",
+    min: 1,
+    max: 1_000,
+    meaning: "How many mails the mail server is given a second, at most.",
+  }),
   BOOKING_ATTEMPTS_PER_MIN: wholeNumber({
     name: "BOOKING_ATTEMPTS_PER_MIN",
     fallback: 5,
@@ -240,6 +269,19 @@ function parseDatabaseUrls(text: string): readonly string[] {
   }
   if (urls.length > 1) throw new SettingProblem(`names ${urls.length} servers; this version takes one`);
   return urls;
+}
+
+/** It may hold a password: it is never repeated in a message. */
+function parseMailServer(text: string): SmtpServer {
+  const server = parseSmtpUrl(text);
+  if (server !== undefined) return server;
+  throw new SettingProblem("must be an address like smtp://user:password@host:587 or smtps://host");
+}
+
+function parseSender(text: string): Mailbox {
+  const sender = parseMailbox(text);
+  if (sender !== undefined) return sender;
+  throw new SettingProblem("must be an address like tickets@cinema.example or Cinema <tickets@cinema.example>");
 }
 
 function parsePaymentUrl(text: string): PaymentChoice {
