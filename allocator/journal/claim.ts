@@ -33,7 +33,7 @@ export interface ClaimOptions {
   readonly catalogue: Pool;
   /** Who owns the shows claimed here, and which view of the cluster it has. */
   readonly owner: string;
-  readonly view: number;
+  readonly view: () => number;
   readonly defaults: TermDefaults;
 }
 
@@ -130,7 +130,7 @@ async function claimLeases(
       RETURNING s.show_id, s.epoch, s.seq, s.last_at, s.outage_id, s.layout_id, s.seats, s.terms,
         COALESCE((SELECT max(outage_id) FROM outage), 0) AS missed_last,
         COALESCE((SELECT sum(length_ms) FROM outage o WHERE o.outage_id > s.outage_id), 0)::bigint AS missed_ms`,
-    values: [showIds, owner, view],
+    values: [showIds, owner, view()],
   });
   return new Map(rows.map((row) => [row.show_id, row]));
 }
@@ -176,7 +176,7 @@ async function openShows(
       entries.map((entry) => JSON.stringify(entry.terms)),
       await categorySeats(_catalogue, entries),
       owner,
-      view,
+      view(),
     ],
   });
 }

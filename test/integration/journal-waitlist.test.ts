@@ -42,7 +42,7 @@ const journalOn = (cell: Pool): PostgresJournal =>
     catalogue: cell,
     beats: cell,
     owner: "n1",
-    view: 0,
+    view: () => 0,
     defaults: DEFAULTS,
     log: silentLog(),
   });

@@ -41,7 +41,7 @@ function journalOn(
     catalogue: cell,
     beats: cell,
     owner,
-    view: options.view ?? 0,
+    view: () => options.view ?? 0,
     defaults: DEFAULTS,
     log: silentLog(),
     unlockedFence: options.unlockedFence ?? false,
