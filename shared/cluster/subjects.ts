@@ -2,19 +2,19 @@
 // prefixes. Everything here is core NATS, at most once; what must not be lost is in Postgres.
 // S1: names are made of show ids, node ids and numbers only: none holds a `.`, a wildcard or a space.
 //
-// | subject                              | published by           | heard by                  | carries                |
-// |--------------------------------------|------------------------|---------------------------|------------------------|
-// | usher.command.<node>.<incarnation>   | gateways, as requests  | that life of that node    | a batch of commands    |
-// | usher.update.<show>                  | the show's owner       | gateways, each all shows  | a show's update        |
-// | usher.heartbeat.<node>               | that node, each 100 ms | nodes, gateways           | that it lives, and how |
-// | usher.view                           | who changed the view   | nodes, gateways           | the view               |
-// | usher.owner.<show>                   | who claimed the show   | gateways                  | who owns it, by a claim |
-// | usher.news.<show> (JetStream)        | the event relay        | whoever wants             | notifier's matter       |
+// | subject                            | published by          | heard by              | carries                       |
+// |------------------------------------|-----------------------|-----------------------|-------------------------------|
+// | usher.command.<node>.<incarnation> | gateways, as requests | that life of the node | a batch of commands           |
+// | usher.reply.<gateway>.<what>       | nodes                 | that gateway          | a batch of replies            |
+// | usher.update.<node>                | that node             | gateways              | what its shows committed      |
+// | usher.heartbeat.<node>             | that node             | nodes, gateways       | that it lives, and how it is  |
+// | usher.view                         | who changed the view  | nodes, gateways       | the view                      |
+// | usher.claim.<node>                 | that node             | nodes                 | which shows it has claimed    |
 
 import { assert } from "../kernel/assert.ts";
-import type { ShowId } from "../kernel/ids.ts";
 
 const NODE_ID = /^[A-Za-z0-9_-]{1,40}$/;
+const PROCESS_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
  * Where one life of a node takes commands: a batch that was meant for an earlier life finds nobody there ("no responders",
@@ -26,9 +26,25 @@ export function commandSubject(nodeId: string, incarnation: number): string {
   return `usher.command.${nodeId}.${incarnation}`;
 }
 
-/** What a show's owner committed. A subject for each show: who needs few may hear few. */
-export const updateSubject = (showId: ShowId): string => `usher.update.${showId}`;
-export const UPDATES = "usher.update.*";
+/**
+ * Where answers come to, many to a message, and NATS's "no responders". `what`: the gateway's own mark of what it sent, or
+ * `*` for all that comes back to it.
+ */
+export function replySubject(gatewayId: string, what: string): string {
+  assert(PROCESS_ID.test(gatewayId), "a gateway id that is none");
+  assert(/^([A-Za-z0-9]{1,16}|\*)$/.test(what), "a mark that is none");
+  return `usher.reply.${gatewayId}.${what}`;
+}
+
+/**
+ * What a node's shows committed, each update with its show, epoch and version. One subject a node, not a show: a message
+ * carries the changes of a tick, and its number tells a gateway, which hears all of them, when one was lost.
+ */
+export function updateSubject(nodeId: string): string {
+  assert(NODE_ID.test(nodeId), "a node id that is none");
+  return `usher.update.${nodeId}`;
+}
+export const ANY_UPDATES = "usher.update.*";
 
 /** The absence of these is the first witness of a death; their view number tells who is behind. */
 export function heartbeatSubject(nodeId: string): string {
@@ -40,9 +56,9 @@ export const HEARTBEATS = "usher.heartbeat.*";
 /** There is a newer view, said at once by who wrote it; who misses it learns of it by the next heartbeat. */
 export const VIEW_SUBJECT = "usher.view";
 
-/**
- * Who has just claimed a show that the ring gives to another (or gave, before the gateways heard of the new view): saves
- * them a `moved`. A hint: whoever is asked wrongly says so.
- */
-export const ownerSubject = (showId: ShowId): string => `usher.owner.${showId}`;
-export const OWNERS = "usher.owner.*";
+/** What a node has just claimed, many shows to a message: a former owner stops serving them at once. A hint. */
+export function claimSubject(nodeId: string): string {
+  assert(NODE_ID.test(nodeId), "a node id that is none");
+  return `usher.claim.${nodeId}`;
+}
+export const CLAIMS = "usher.claim.*";
