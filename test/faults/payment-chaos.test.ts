@@ -1,6 +1,6 @@
 // Goal: money is conserved and nobody is displaced, whatever the payment provider does, while the allocator dies.
 // Method: guests lock, wait in line, pay, give back and cancel over HTTP, with tokens that are declined, never answered,
-// answered 500, late or doubled, while the product is killed with -9 every two seconds and started again; its store and
+// answered 500, late or told of twice, while the product is killed with -9 every two seconds and started again; its store and
 // the provider live on. Everything is repeated with its key until it is answered. Then, when every payment has come to
 // its end: the audit balances to the unit; what was told stands; the logs are read by strangers for deadlines and for the
 // order of the line; the ledger charged nobody twice. `npm run faults` does the same with 10,000 payments.
@@ -43,12 +43,15 @@ const DEATHS_MAX = IS_LONG ? Number.POSITIVE_INFINITY : 12;
 const LATE_MS = 8_000;
 const SETTLED_MAX_MS = IS_LONG ? 600_000 : 100_000;
 const API_KEY = "sk_test_chaos";
+const WEBHOOK_SECRET = "whsec_chaos";
 const POLICIES = { hold_ttl_s: 10, grace_s: 1, offer_ttl_s: 10 };
 const ENVIRONMENT = {
   PAY_TTL_S: "4",
   // Well after LATE_MS: a look-up never books.
   PAYMENT_LOOKUP_AFTER_S: "14",
   BOOKING_ATTEMPTS_PER_MIN: "0",
+  PAYMENT_KEY: API_KEY,
+  PAYMENT_WEBHOOK_SECRET: WEBHOOK_SECRET,
 };
 
 interface Stage {
@@ -76,8 +79,9 @@ async function prepare(t: Test): Promise<Stage> {
     policies: POLICIES,
   });
   t.equal((await importCatalogue(pool, catalogue)).kind, "imported");
-  const env = { ...ENVIRONMENT, DATABASE_URLS: databaseUrl, PAYMENT_URL: provider.url, PAYMENT_KEY: API_KEY };
-  const product = new MortalProduct(t, { dataDir: join(dataDir, "product"), env });
+  const env = { ...ENVIRONMENT, DATABASE_URLS: databaseUrl, PAYMENT_URL: provider.url };
+  const onReady = (url: string) => provider.tellAt(url, WEBHOOK_SECRET);
+  const product = new MortalProduct(t, { dataDir: join(dataDir, "product"), env, onReady });
   return { pool, databaseUrl, dataDir, provider, product };
 }
 

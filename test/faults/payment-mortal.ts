@@ -15,6 +15,8 @@ export interface Outage {
 export interface MortalOptions {
   readonly dataDir: string;
   readonly env: Record<string, string>;
+  /** Hears where it answers, at each start. */
+  readonly onReady?: (url: string) => void;
 }
 
 export class MortalProduct {
@@ -70,8 +72,9 @@ export class MortalProduct {
   }
 
   async #start(): Promise<Product> {
-    const { dataDir, env } = this.#options;
+    const { dataDir, env, onReady } = this.#options;
     const product = await startProduct(this.#t, dataDir, { flags: ["--no-demo"], env });
+    onReady?.(product.url);
     void product.ended.then(({ signal, code, stderr }) => {
       if (signal === "SIGKILL" || code === 0) return;
       this.#fail(new Error(`the product ended by itself (${code ?? signal}): ${stderr}`));

@@ -66,6 +66,12 @@ export class PaymentProvider {
     await this.#exited;
   }
 
+  /** From now on; `url` of the product, which may have moved. */
+  tellAt(url: string, secret: string): void {
+    // One that has been killed cannot be told.
+    this.#child.send({ webhook: { url: `${url}/v1/payments/webhook`, secret } }, () => undefined);
+  }
+
   async intents(): Promise<readonly LedgerIntent[]> {
     const answer = await fetch(`${this.url}/sim/ledger`);
     const { intents } = (await answer.json()) as { readonly intents: readonly LedgerIntent[] };
