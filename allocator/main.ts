@@ -7,6 +7,7 @@ import type { Metrics } from "../shared/platform/metrics.ts";
 import { createPool } from "../shared/platform/postgres.ts";
 import type { Timers } from "../shared/platform/timers.ts";
 import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
+import type { NewsSink } from "../shared/protocol/show-news.ts";
 import { Registry } from "./actor/registry.ts";
 import type { Rules } from "./core/decision.ts";
 import { GroupCommit } from "./journal/group-commit.ts";
@@ -14,6 +15,7 @@ import { PostgresJournal } from "./journal/postgres-journal.ts";
 import type { TermDefaults } from "./journal/rows.ts";
 import { StoreWatch } from "./journal/store-watch.ts";
 import { observe } from "./metrics.ts";
+import { connectNews } from "./node-news.ts";
 import type { PaymentGateway } from "./payments/port.ts";
 import { PaymentSaga, type SagaOptions } from "./payments/saga.ts";
 import { LocalPort } from "./transport/local-port.ts";
@@ -51,6 +53,8 @@ export interface AllocatorOptions {
   readonly payments: PaymentGateway | undefined;
   /** See A7 of the saga. */
   readonly paymentLookUpAfterMs?: number;
+  /** Who is told of what was committed; nobody, unless given. Whoever made them ends them, after the node. */
+  readonly sinks?: readonly NewsSink[];
   readonly clock: AlignedClock;
   readonly timers: Timers;
   readonly random: () => number;
@@ -91,20 +95,28 @@ function connectStore({ databaseUrl, nodeId, defaults, log }: AllocatorOptions):
   };
 }
 
+const groupCommit = (
+  journal: ConstructorParameters<typeof GroupCommit>[0]["journal"],
+  timers: Timers,
+  onStatement: (entries: number, turns: number) => void,
+): GroupCommit =>
+  new GroupCommit({
+    journal,
+    timers,
+    lanesMax: LANES,
+    entriesPerStatementMax: ENTRIES_PER_STATEMENT_MAX,
+    secondLaneFrom: SECOND_LANE_FROM,
+    onStatement,
+  });
+
 export async function startAllocator(options: AllocatorOptions): Promise<Allocator> {
   const { clock, timers, log, payments, random } = options;
   const now = (): number => clock.now();
   const store = connectStore(options);
   const { journal } = store;
   const meters = observe(options.metrics);
-  const commits = new GroupCommit({
-    journal: meters.countingCommits(journal),
-    timers,
-    lanesMax: LANES,
-    entriesPerStatementMax: ENTRIES_PER_STATEMENT_MAX,
-    secondLaneFrom: SECOND_LANE_FROM,
-    onStatement: meters.onStatement,
-  });
+  const news = connectNews(options);
+  const commits = groupCommit(meters.countingCommits(journal), timers, meters.onStatement);
   let isStopping = false;
   const onOutage = (outageId: number): void => {
     log.warn({ outage_id: outageId }, "the store was away: deadlines move by it");
@@ -127,7 +139,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     log,
     isStoreOpen: () => !isStopping && watch.isOpen(),
     paymentsAvailable: () => payments?.available() ?? true,
-    onCommitted: (update) => port.publish(update),
+    onCommitted: news.after((update) => port.publish(update)),
     onUnfinished: (bookings) => saga?.onUnfinished(bookings),
   });
   const unready = (): string[] => (watch.isOpen() ? [] : ["postgres"]);
@@ -140,11 +152,13 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     await commits.drained();
     await saga?.stop();
     await commits.drained();
+    await news.stop();
     await watch.stop();
     await store.end();
   };
   try {
     await watch.start();
+    await news.start();
     // Whoever waited for a deadline waits no longer than it takes to load.
     void registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
   } catch (error) {
