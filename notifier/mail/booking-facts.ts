@@ -1,8 +1,8 @@
 // What a mail is about, read from the store when it is written: the booking's present, not what it was when the news
 // was made. So a booking that was cancelled meanwhile never gets tickets that are void.
 
-import type { BookingId, OperationId, ShowId } from "../../shared/kernel/ids.ts";
-import { bookingIdOf, operationOf } from "../../shared/kernel/ids.ts";
+import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
+import { operationOf, showOf } from "../../shared/kernel/ids.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
 import { oneLine } from "./plain-words.ts";
 
@@ -22,7 +22,6 @@ export interface BookingFacts {
 }
 
 interface BookingRow {
-  readonly id: string;
   readonly status: string;
   readonly seats: readonly number[];
   readonly total: number;
@@ -32,25 +31,19 @@ interface BookingRow {
   readonly contact_email: string;
 }
 
-/** Those of the bookings whose holder gave an address. */
-export async function readBookings(
-  pool: Pool,
-  showId: ShowId,
-  ids: readonly BookingId[],
-): Promise<Map<BookingId, BookingFacts>> {
+/** `undefined` where there is none, or its holder gave no address. */
+export async function readBooking(pool: Pool, id: BookingId): Promise<BookingFacts | undefined> {
   const { rows } = await pool.query<BookingRow>({
-    name: "mail_bookings",
-    text: `SELECT id, status, seats, total, currency, reason, contact_email,
+    name: "mail_booking",
+    text: `SELECT status, seats, total, currency, reason, contact_email,
              CASE WHEN payment ? 'reference' THEN payment->>'state' ELSE 'none' END AS payment
-           FROM booking WHERE show_id = $1 AND id = ANY($2) AND contact_email IS NOT NULL`,
-    values: [showId, ids.map(operationOf)],
+           FROM booking WHERE show_id = $1 AND id = $2 AND contact_email IS NOT NULL`,
+    values: [showOf(id), operationOf(id)],
   });
-  return new Map(
-    rows.map(({ contact_email: email, reason, ...row }) => {
-      const id = bookingIdOf(showId, row.id as OperationId);
-      return [id, { ...row, id, email, reason: reason ?? undefined }];
-    }),
-  );
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const { contact_email: email, reason, ...rest } = row;
+  return { ...rest, id, email, reason: reason ?? undefined };
 }
 
 /** Names are single lines. */

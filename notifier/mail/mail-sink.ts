@@ -8,15 +8,16 @@
 // M4: no address and no ticket is in a log line, nor in the table of notices.
 
 import { Counter } from "prom-client";
-import type { BookingId, ShowId } from "../../shared/kernel/ids.ts";
+import type { BookingId } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import type { Metrics } from "../../shared/platform/metrics.ts";
 import type { Pool } from "../../shared/platform/postgres.ts";
 import { type Timers, within } from "../../shared/platform/timers.ts";
 import type { News, NewsSink, NewsType } from "../../shared/protocol/show-news.ts";
 import type { TicketTokens } from "../../shared/tickets/ticket-tokens.ts";
-import { type BookingFacts, readBookings, readShow, type ShowFacts } from "./booking-facts.ts";
+import { type BookingFacts, readBooking, readShow, type ShowFacts } from "./booking-facts.ts";
 import type { Carrier, Delivery, Mailbox } from "./carrier.ts";
+import { Contacts } from "./contacts.ts";
 import { Gate } from "./gate.ts";
 import { cancellationLetter, confirmationLetter, type Letter, ticketsFor } from "./letter.ts";
 import { type Claim, Notices, type Outcome } from "./notices.ts";
@@ -74,6 +75,7 @@ export class MailSink implements NewsSink {
   readonly #options: MailSinkOptions;
   readonly #bounds: MailBounds;
   readonly #notices: Notices;
+  readonly #contacts: Contacts;
   readonly #gate = new Gate(CONNECTIONS_MAX);
   readonly #mails: Counter<"outcome">;
   readonly #unrecorded = new Map<string, Claim>();
@@ -84,6 +86,7 @@ export class MailSink implements NewsSink {
     this.#options = options;
     this.#bounds = { ...BOUNDS, ...options.bounds };
     this.#notices = new Notices(options.pool, this.#bounds.claimMs);
+    this.#contacts = new Contacts(options.pool, options.timers);
     this.#mails = new Counter({
       name: "usher_mails_total",
       help: "Attempts to write to somebody, by what came of them.",
@@ -122,7 +125,7 @@ export class MailSink implements NewsSink {
     if (first === undefined) return 0;
     const { pool, timers, log } = this.#options;
     const showId = first.data.show_id;
-    const due = await this.#dueOf(showId, news);
+    const due = await this.#dueOf(news);
     if (due.length === 0) return news.length;
     const show = await readShow(pool, showId);
     if (show === undefined) {
@@ -143,22 +146,17 @@ export class MailSink implements NewsSink {
   }
 
   /** The news that somebody is yet to be written to about, in their order. */
-  async #dueOf(showId: ShowId, news: readonly News[]): Promise<Due[]> {
+  async #dueOf(news: readonly News[]): Promise<Due[]> {
     const named = news.flatMap((each): Due[] => {
-      const { booking_id: bookingId, has_contact: hasContact } = each.data;
-      // Most have none, and whoever made the news may have said so: then nobody has to be asked.
-      return bookingId === undefined || hasContact === false ? [] : [{ news: each, bookingId }];
+      const { booking_id: bookingId } = each.data;
+      return bookingId === undefined ? [] : [{ news: each, bookingId }];
     });
     if (named.length === 0) return [];
-    const bookings = await readBookings(
-      this.#options.pool,
-      showId,
-      named.map(({ bookingId }) => bookingId),
-    );
-    const reachable = named.filter(({ bookingId }) => bookings.has(bookingId));
-    if (reachable.length === 0) return [];
-    const ended = await this.#notices.ended(reachable.map(({ news: { id } }) => id));
-    return reachable.filter(({ news: { id } }) => !ended.has(id));
+    const reachable = await this.#contacts.among(named.map(({ bookingId }) => bookingId));
+    const due = named.filter(({ bookingId }) => reachable.has(bookingId));
+    if (due.length === 0) return [];
+    const ended = await this.#notices.ended(due.map(({ news: { id } }) => id));
+    return due.filter(({ news: { id } }) => !ended.has(id));
   }
 
   /** One of several that share what is left. Never rejects: what goes wrong halts the round. */
@@ -184,7 +182,7 @@ export class MailSink implements NewsSink {
       return true;
     }
     // Its present, at the last moment (M2).
-    const booking = (await readBookings(this.#options.pool, round.show.showId, [bookingId])).get(bookingId);
+    const booking = await readBooking(this.#options.pool, bookingId);
     if (booking === undefined || !this.#isDue(news.type, booking, round.show)) return true;
     const claim = await this.#notices.claim(news.id);
     if (claim === "ended") return true;

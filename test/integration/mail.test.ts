@@ -201,6 +201,31 @@ t.test("a cancellation says what becomes of the money; a confirmation that is la
   }
 });
 
+t.test("however many ask about bookings at once, few statements do", async (t) => {
+  const { pool, book, sink, news, server } = await house(t);
+  await book("ann@example.org");
+  for (let i = 0; i < 20; i += 1) await book(undefined);
+  const told = await news();
+  let statements = 0;
+  const counted = new Proxy(pool, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (name !== "query") return typeof value === "function" ? value.bind(target) : value;
+      return (query: { name?: string }) => {
+        if (query.name === "mail_contacts") statements += 1;
+        return target.query(query as never);
+      };
+    },
+  });
+  const mails = sink({ pool: counted });
+  t.same(
+    await Promise.all(told.map((each) => mails.tell([each]))),
+    told.map(() => 1),
+  );
+  t.ok(statements <= 2, `${statements} statements`);
+  t.same(recipients(server), ["ann@example.org"]);
+});
+
 t.test("put off, then taken; refused for good; nobody else waits for it", async (t) => {
   const { pool, server, book, sink, news, lines } = await house(t);
   const names = ["full", "ann", "gone", "bob"].map((name) => `${name}@example.org`);
