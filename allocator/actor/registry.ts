@@ -94,6 +94,13 @@ export class Registry {
     return this.#slots.size;
   }
 
+  /** Shows in which something is under way or has a deadline: what a node that leaves waits to be rid of. */
+  busyCount(): number {
+    let count = 0;
+    for (const slot of this.#slots.values()) if (slot.kind === "loading" || !slot.actor.isIdle()) count += 1;
+    return count;
+  }
+
   /** Who is in the lines of the shows in memory now. A walk over all of them. */
   inLines(): { readonly waiting: number; readonly offered: number } {
     let [waiting, offered] = [0, 0];

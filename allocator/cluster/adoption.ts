@@ -17,9 +17,11 @@ const RETRY_MS = 200;
 
 export interface AdoptionOptions {
   readonly activeShows: (limit: number) => Promise<ShowId[]>;
-  /** Resolves when each has been loaded, or could not be. */
-  readonly activate: (showIds: readonly ShowId[]) => Promise<void>;
-  readonly isLive: (showId: ShowId) => boolean;
+  readonly shows: {
+    /** Resolves when each has been loaded, or could not be. */
+    activate(showIds: readonly ShowId[]): Promise<void>;
+    isLive(showId: ShowId): boolean;
+  };
   readonly ownership: Pick<RingOwnership, "isMine" | "hasFormerOwner">;
   readonly timers: Timers;
   readonly log: Log;
@@ -67,15 +69,15 @@ export class Adoption {
   }
 
   async #adopt(wanted: number): Promise<void> {
-    const { activeShows, activate, isLive, ownership, log } = this.#options;
-    const mine = (await activeShows(ACTIVE_SHOWS_MAX)).filter((id) => ownership.isMine(id) && !isLive(id));
+    const { activeShows, shows, ownership, log } = this.#options;
+    const mine = (await activeShows(ACTIVE_SHOWS_MAX)).filter((id) => ownership.isMine(id) && !shows.isLive(id));
     const served = mine.filter((id) => ownership.hasFormerOwner(id));
     const orphaned = mine.filter((id) => !ownership.hasFormerOwner(id));
     if (mine.length > 0) log.info({ orphaned: orphaned.length, served: served.length }, "takes shows over");
-    await activate(orphaned);
+    await shows.activate(orphaned);
     for (let from = 0; from < served.length; from += HAND_OVER_AT_ONCE_MAX) {
       if (this.#isStopped || wanted !== this.#wanted) return;
-      await activate(served.slice(from, from + HAND_OVER_AT_ONCE_MAX));
+      await shows.activate(served.slice(from, from + HAND_OVER_AT_ONCE_MAX));
     }
   }
 }
