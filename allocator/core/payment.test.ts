@@ -332,3 +332,41 @@ t.test("a capture that fails for good cancels the booking and gives back what ma
     .thenAnswers(t, "h", "cancelled", { replayed: false });
   given(HOLD, BEGUN).when(CAPTURE_FAILED, T0).thenAnswers(t, "h", "paying", { replayed: false });
 });
+
+t.test("a hint about a payment", async (t) => {
+  const check = (reference: string, attempt = 1): ShowCommand => ({
+    kind: "CheckPayment",
+    bookingId: id,
+    attempt,
+    reference,
+  });
+  t.test("is nothing new where the booking keeps it, or it is being settled", async (t) => {
+    for (const events of [[BEGUN], [BEGUN, abandoned], [BEGUN, sold], [BEGUN, sold, captured]]) {
+      given(HOLD, ...events)
+        .when(check("pi_1"), T0)
+        .thenDone(t);
+    }
+    given(HOLD, BEGUN, sold, captured, cancelled).when(check("pi_1"), T0).thenDone(t);
+  });
+  t.test("is about a stray where nothing is under way, and the booking keeps another or none", async (t) => {
+    const again = { ...begun("h", "q"), attempt: 2 };
+    const cases: [events: ShowEvent[], reference: string, status: "declined" | "released" | "booked"][] = [
+      [[BEGUN, abandoned, voided], "pi_1", "released"],
+      [[BEGUN, declined], "pi_1", "declined"],
+      [[BEGUN, sold], "pi_2", "booked"],
+      [[BEGUN, sold, captured], "pi_2", "booked"],
+      [[BEGUN, heldAgain("p"), again, sold], "pi_1", "booked"],
+    ];
+    for (const [events, reference, status] of cases) {
+      given(HOLD, ...events)
+        .when(check(reference), T0)
+        .thenAnswers(t, "h", status, { replayed: false });
+    }
+  });
+  t.test("is not ours where no booking began it", async (t) => {
+    given().when(check("pi_1"), T0).thenFetches(t, { booking: id, operation: undefined });
+    given().when(check("pi_1"), T0, { looked: true }).thenRefused(t, { code: "not_found" });
+    given(HOLD).when(check("pi_1"), T0).thenRefused(t, { code: "not_found" });
+    given(HOLD, BEGUN, sold).when(check("pi_1", 2), T0).thenRefused(t, { code: "not_found" });
+  });
+});

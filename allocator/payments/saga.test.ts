@@ -431,3 +431,141 @@ t.test("calls that hang keep neither new payments waiting, nor captures, nor voi
   await other.rest();
   t.same(other.told, ["authorised", "captured"]);
 });
+
+const LOOK_UP_AFTER_MS = 23 * 3_600_000;
+const open = (reference: string) => ({ reference, state: "open" }) as const;
+
+t.test("what was given up is asked about by its key for 23 hours, then looked up, also by a new owner", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "unknown" });
+  const booking = paying("voiding");
+  till.time.nowMs += LOOK_UP_AFTER_MS - 700_000;
+  await till.find(booking);
+  await till.pass(600_000);
+  t.same([...new Set(till.calls)], ["authorise 1:1"]);
+  till.calls.length = 0;
+  await till.pass(600_000);
+  t.ok(till.calls.includes("find 1:1"));
+  t.same(till.calls.slice(till.calls.indexOf("find 1:1")), ["find 1:1"], "and it is asked by its key no more");
+  t.same(till.told, ["voided"]);
+
+  const next = new Till();
+  next.time.nowMs += LOOK_UP_AFTER_MS;
+  await next.find(paying("voiding"));
+  t.same(next.calls, ["find 1:1"]);
+});
+
+t.test("a row of the first version began as its deadline says", async (t) => {
+  const till = new Till();
+  const { begunAt, ...payment } = paying("voiding").payment as Payment;
+  t.ok(begunAt);
+  const old = (deadlineAt: number): Booking => ({
+    ...paying("voiding"),
+    payment: { ...payment, deadlineAt, lineMs: 120_000 },
+  });
+  till.authorisation = () => ({ kind: "declined", reason: "no" });
+  const now = till.time.nowMs;
+  await till.find(old(now + 120_000 - LOOK_UP_AFTER_MS), old(now + 121_000 - LOOK_UP_AFTER_MS));
+  t.same(till.calls, ["find 1:1", "authorise 2:1"]);
+});
+
+t.test("what a look-up finds is given back, never booked: all of it, each by its own key", async (t) => {
+  const till = new Till();
+  till.time.nowMs += LOOK_UP_AFTER_MS;
+  const booking = paying("voiding");
+  till.recordsLike(booking, true);
+  till.found = { kind: "found", payments: [open("pi_1"), { reference: "pi_2", state: "over" }, open("pi_3")] };
+  await till.find(booking);
+  t.same(till.calls, ["find 1:1", "cancel pi_1 1:cancel", "cancel pi_3 3:cancel"]);
+  t.same(till.told, ["voided"]);
+
+  const captured = new Till();
+  captured.time.nowMs += LOOK_UP_AFTER_MS;
+  captured.cancelOutcome = "already_captured";
+  captured.found = { kind: "found", payments: [open("pi_1")] };
+  await captured.find(paying("voiding"));
+  t.same(captured.calls, ["find 1:1", "cancel pi_1 1:cancel", "refund pi_1 1:refund"]);
+  t.same(captured.told, ["refunded"]);
+});
+
+t.test("nothing is over while one may yet succeed, or the provider does not say", async (t) => {
+  for (const found of [
+    { kind: "unknown" },
+    { kind: "failed" },
+    { kind: "found", payments: [{ reference: "pi_1", state: "under_way" }] },
+  ] as const) {
+    const till = new Till();
+    till.time.nowMs += LOOK_UP_AFTER_MS;
+    till.found = found;
+    await till.find(paying("voiding"));
+    await till.pass(60_000);
+    t.same(till.told, [], found.kind);
+    t.ok(till.calls.length > 3 && till.calls.every((call) => call === "find 1:1"), found.kind);
+    till.found = { kind: "found", payments: [] };
+    await till.pass(60_000);
+    t.same(till.told, ["voided"]);
+  }
+});
+
+t.test("one that is begun and as old is not asked about by its key either: its deadline ends it", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "unknown" });
+  till.time.nowMs += LOOK_UP_AFTER_MS;
+  const booking = paying("begun");
+  await till.find(booking);
+  await till.pass(60_000);
+  t.same(till.calls, []);
+  till.saga.onUnfinished([moved(booking, "voiding")]);
+  await till.pass(100);
+  t.same(till.calls, ["find 1:1"]);
+});
+
+t.test("a hint ends a pause at once; twice does no more harm than once, and of another booking none", async (t) => {
+  const till = new Till();
+  till.authorisation = () => ({ kind: "unknown" });
+  const booking = paying();
+  till.recordsLike(booking);
+  till.begin(booking);
+  await till.pass(60_000);
+  till.calls.length = 0;
+  till.authorisation = () => ({ kind: "authorised", reference: "pi_1" });
+  till.saga.hint(paying().id);
+  await till.rest();
+  t.same(till.calls, []);
+  till.saga.hint(booking.id);
+  till.saga.hint(booking.id);
+  await till.rest();
+  t.same(till.calls, ["authorise 1:1", "capture pi_1 1:capture"]);
+  till.saga.hint(booking.id);
+  await till.pass(60_000);
+  t.equal(till.calls.length, 2);
+  t.same(till.told, ["authorised", "captured"]);
+});
+
+t.test("a request that hangs is repeated soon after a hint; one that is answered meanwhile is not", async (t) => {
+  const till = new Till();
+  till.authorisation = () => new Promise(() => undefined);
+  const booking = paying();
+  till.recordsLike(booking);
+  till.begin(booking);
+  await till.pass(5_000);
+  t.same(till.calls, ["authorise 1:1"]);
+  till.authorisation = () => ({ kind: "authorised", reference: "pi_1" });
+  till.saga.hint(booking.id);
+  await till.pass(1_300);
+  t.same(till.calls, ["authorise 1:1", "authorise 1:1", "capture pi_1 1:capture"]);
+
+  const quick = new Till();
+  let answer: (outcome: AuthoriseOutcome) => void = () => undefined;
+  quick.authorisation = () => new Promise((resolve) => (answer = resolve));
+  const other = paying();
+  quick.recordsLike(other);
+  quick.begin(other);
+  await quick.rest();
+  quick.saga.hint(other.id);
+  await quick.pass(900);
+  answer({ kind: "authorised", reference: "pi_2" });
+  await quick.pass(60_000);
+  t.same(quick.calls, ["authorise 1:1", "capture pi_2 1:capture"]);
+  t.equal(quick.time.armed.length, 0);
+});

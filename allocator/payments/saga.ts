@@ -14,13 +14,14 @@
 
 import { type BookingId, type ShowId, showOf } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
-import { type TimerHandle, type Timers, within } from "../../shared/platform/timers.ts";
+import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
 import type { SettlePayment } from "../core/command.ts";
 import { type Booking, begunAtOf, type Payment } from "../core/state.ts";
 import { giveBack, lookUp } from "./give-back.ts";
 import { Lanes } from "./lanes.ts";
-import { type PaymentGateway, paymentKey } from "./port.ts";
+import { type AuthoriseOutcome, type PaymentGateway, paymentKey } from "./port.ts";
 import { Strays } from "./strays.ts";
+import { type Watch, Watches } from "./watches.ts";
 
 const AUTHORISE_TIMEOUT_MS = 10_000;
 const PAUSE_MIN_MS = 200;
@@ -29,6 +30,8 @@ const PAUSE_MAX_MS = 30_000;
 const LOST_PAUSE_MAX_MS = 300_000;
 /** Stripe forgets a key after a day. */
 const LOOK_UP_AFTER_MS = 23 * 3_600_000;
+/** A request under way when the provider hints may still be answered for so long; then it is repeated. */
+const HINTED_CALL_MS = 1_000;
 /** Steps under way at once; further ones wait their turn. */
 const LANES = {
   /** First authorisations, and their captures after them. */
@@ -64,12 +67,6 @@ export interface SagaOptions {
   readonly log: Log;
 }
 
-export interface Watch {
-  /** Resolves when there is an outcome, or after `boundMs`. */
-  outcome(boundMs: number): Promise<void>;
-  end(): void;
-}
-
 interface Drive {
   booking: Booking;
   /** The booking changed while a step was under way: drive on from this image. */
@@ -82,6 +79,8 @@ interface Drive {
   isSpread: boolean;
   /** The provider spoke of it, and it was not asked since. */
   isHinted: boolean;
+  /** While it is asked about. */
+  onHint: (() => void) | undefined;
   /** While it pauses. */
   timer: TimerHandle | undefined;
 }
@@ -93,12 +92,12 @@ export class PaymentSaga {
   /** Payments that no booking keeps. */
   readonly strays: Strays;
   #spread = 0;
-  /** Confirms waiting to hear that a payment is no longer `begun`. */
-  readonly #listeners = new Map<BookingId, Set<() => void>>();
+  readonly #watches: Watches;
   #isStopped = false;
 
   constructor(options: SagaOptions) {
     this.#options = options;
+    this.#watches = new Watches(options.timers);
     this.strays = new Strays(options.gateway, options.log);
   }
 
@@ -127,25 +126,13 @@ export class PaymentSaga {
     if (drive === undefined || this.#isStopped) return;
     drive.isHinted = true;
     drive.pauseMs = PAUSE_MIN_MS;
+    drive.onHint?.();
     if (drive.timer !== undefined) this.#goOn(drive);
   }
 
-  /** Watches for the booking's payment to have an outcome. Whoever begins to watch ends it. */
+  /** Watches for the booking's payment to have an outcome. */
   watch(bookingId: BookingId): Watch {
-    const { timers } = this.#options;
-    let hear: () => void = () => undefined;
-    const heard = new Promise<void>((resolve) => {
-      hear = resolve;
-    });
-    const listeners = this.#listeners.get(bookingId) ?? new Set();
-    this.#listeners.set(bookingId, listeners.add(hear));
-    return {
-      outcome: (boundMs) => within(heard, boundMs, () => undefined, timers),
-      end: () => {
-        listeners.delete(hear);
-        if (listeners.size === 0 && this.#listeners.get(bookingId) === listeners) this.#listeners.delete(bookingId);
-      },
-    };
+    return this.#watches.begin(bookingId);
   }
 
   /** Ends the waiting; steps under way are left to the next owner. */
@@ -168,6 +155,7 @@ export class PaymentSaga {
       isNew,
       isSpread: !isNew,
       isHinted: false,
+      onHint: undefined,
       timer: undefined,
     };
     this.#drives.set(booking.id, drive);
@@ -180,7 +168,7 @@ export class PaymentSaga {
 
   /** A confirm watches before it asks, so this is its payment; one found at a load has no confirm here. */
   #isAwaited({ id, payment }: Booking): boolean {
-    return payment?.state === "begun" && this.#listeners.has(id);
+    return payment?.state === "begun" && this.#watches.has(id);
   }
 
   #enter(drive: Drive): void {
@@ -198,7 +186,7 @@ export class PaymentSaga {
       if (step === "failed") drive.failures += 1;
       const outcome = step === "failed" ? this.#giveUp(booking, drive.failures) : step;
       const isTold = outcome !== undefined && (await this.#tell(booking, outcome));
-      if (isTold) for (const hear of this.#listeners.get(booking.id) ?? []) hear();
+      if (isTold) this.#watches.tell(booking.id);
       if (this.#takeNext(drive)) continue;
       if (!isTold) return this.#pause(drive);
       // A voiding payment that turned out authorised, and was not booked after all, has still to be voided.
@@ -285,7 +273,7 @@ export class PaymentSaga {
   async #authorise(drive: Drive, payment: Payment): Promise<Outcome | undefined> {
     const { booking, isNew } = drive;
     drive.isNew = false;
-    const outcome = await this.#options.gateway.authorise({
+    const call = this.#options.gateway.authorise({
       bookingId: booking.id,
       attempt: payment.attempt,
       amount: booking.total,
@@ -294,8 +282,26 @@ export class PaymentSaga {
       purpose: isNew && payment.state === "begun" ? "begin" : "settle",
       timeoutMs: AUTHORISE_TIMEOUT_MS,
     });
+    const outcome = await this.#unlessHinted(drive, call);
     if (outcome.kind === "authorised" || outcome.kind === "declined") return outcome;
     return undefined;
+  }
+
+  /** What hangs is not waited for when the provider has news; the gateway itself bounds it. */
+  async #unlessHinted(drive: Drive, call: Promise<AuthoriseOutcome>): Promise<AuthoriseOutcome> {
+    const { timers } = this.#options;
+    let timer: TimerHandle | undefined;
+    const hinted = new Promise<AuthoriseOutcome>((resolve) => {
+      drive.onHint = () => {
+        timer ??= timers.setTimeout(() => resolve({ kind: "unknown" }), HINTED_CALL_MS);
+      };
+    });
+    try {
+      return await Promise.race([call, hinted]);
+    } finally {
+      drive.onHint = undefined;
+      timers.clearTimeout(timer);
+    }
   }
 
   #giveUp(booking: Booking, failures: number): Outcome | undefined {
