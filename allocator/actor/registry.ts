@@ -6,7 +6,8 @@
 //     process. Somebody must look (`usher audit`).
 // Z4: a show in which something has a deadline is never forgotten: when its actor ends, or cannot be loaded, it is
 //     loaded again without anybody asking, as long as it is this node's.
-// Z5: what is loaded is served until another node claims it; only what is this node's is loaded. (W1 of ownership.ts)
+// Z5: what is loaded is served until another node claims it, or nothing is going on in it; only what is this node's is
+//     loaded. (W1 of ownership.ts)
 
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
@@ -191,6 +192,10 @@ export class Registry {
   #withActor(showId: ShowId, then: Waiting): void {
     const slot = this.#slots.get(showId);
     if (slot?.kind === "live") {
+      if (!this.#ownership.isMine(showId) && slot.actor.isIdle()) {
+        this.#slots.delete(showId);
+        return then(this.#ownership.moved(showId));
+      }
       // Moves it behind the others: the Map's order is that of the last asking.
       this.#slots.delete(showId);
       this.#slots.set(showId, slot);
