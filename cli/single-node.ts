@@ -9,7 +9,7 @@ import type { GatewayConfig } from "../gateway/config.ts";
 import { startGateway } from "../gateway/main.ts";
 import { createAlignedClock } from "../shared/platform/clock.ts";
 import type { Log } from "../shared/platform/log.ts";
-import { createMetrics } from "../shared/platform/metrics.ts";
+import { createMetrics, type Metrics } from "../shared/platform/metrics.ts";
 import { createPool } from "../shared/platform/postgres.ts";
 import { loadSecrets } from "../shared/platform/secrets.ts";
 import { systemTimers } from "../shared/platform/timers.ts";
@@ -38,6 +38,8 @@ export interface SingleNodeOptions {
   readonly offerTtlMs: number;
   readonly version: string;
   readonly log: Log;
+  /** Its own, unless given. */
+  readonly metrics?: Metrics;
 }
 
 export interface SingleNode {
@@ -53,7 +55,7 @@ export async function startSingleNode(options: SingleNodeOptions): Promise<Singl
   const { holdTtlMs, graceMs, offerTtlMs } = options;
   const timers = systemTimers;
   const clock = createAlignedClock();
-  const metrics = createMetrics();
+  const metrics = options.metrics ?? createMetrics();
   const nodeId = `node-${randomBytes(4).toString("hex")}`;
   // Given back last: whoever waits for it finds everything committed.
   const soleNode = await SoleNode.take({ databaseUrl, nodeId, timers, log });

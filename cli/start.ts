@@ -12,6 +12,7 @@ import { identityOf } from "../shared/platform/embedded-postgres/process-facts.t
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../shared/platform/embedded-postgres.ts";
 import { makeFolder } from "../shared/platform/folder.ts";
 import { createLog, type Log } from "../shared/platform/log.ts";
+import { createMetrics } from "../shared/platform/metrics.ts";
 import { migrate } from "../shared/platform/migrate.ts";
 import { createPool, type Pool } from "../shared/platform/postgres.ts";
 import { Shutdown } from "../shared/platform/shutdown.ts";
@@ -21,6 +22,7 @@ import { wallClockMs } from "../shared/platform/wall-clock.ts";
 import { type Command, DATA_FLAG, EXIT_FAILED, EXIT_OK, type Io, parseFlags } from "./command.ts";
 import { type Config, readConfig } from "./config.ts";
 import { firstSteps, showToBook } from "./first-steps.ts";
+import { chooseSinks } from "./news-sinks.ts";
 import { choosePayments } from "./payment-part.ts";
 import { postgresDirOf, removeRuntime, writeRuntime } from "./runtime-file.ts";
 import { type SingleNode, startSingleNode } from "./single-node.ts";
@@ -101,6 +103,9 @@ async function bringUp(start: Start): Promise<SingleNode> {
     // The operator's own database is theirs to fill.
     if (embedded !== undefined && start.withDemo) await importDemo(pool, io);
     signal.throwIfAborted();
+    const metrics = createMetrics();
+    const sinks = await chooseSinks({ config, databaseUrl, log, metrics, shutdown });
+    signal.throwIfAborted();
     const node = await startSingleNode({
       databaseUrl,
       gateway: { host: config.host, port: config.port, limits: GATEWAY_LIMITS },
@@ -113,20 +118,14 @@ async function bringUp(start: Start): Promise<SingleNode> {
       holdTtlMs: config.holdTtlMs,
       graceMs: config.holdGraceMs,
       offerTtlMs: config.offerTtlMs,
+      sinks,
       version: VERSION,
       log,
+      metrics,
     });
     shutdown.add({ name: "node", stop: node.stop, boundMs: DRAIN_MAX_MS });
     payments?.tellUrl(node.url);
-    if (embedded !== undefined) {
-      const simulator = payments?.simulatorUrl;
-      await writeRuntime(config.dataDir, {
-        pid: process.pid,
-        postgres_url: databaseUrl,
-        url: node.url,
-        ...(simulator === undefined ? {} : { payments_url: simulator }),
-      });
-    }
+    if (embedded !== undefined) await noteRuntime(config, databaseUrl, node.url, payments?.simulatorUrl);
     io.say(`ready ${node.url}`);
     for (const line of firstSteps(node.url, await showToBook(pool, DEMO_SHOW_ID))) io.say(line);
     return node;
@@ -134,6 +133,14 @@ async function bringUp(start: Start): Promise<SingleNode> {
     await pool.end();
   }
 }
+
+const noteRuntime = (config: Config, databaseUrl: string, url: string, paymentsUrl: string | undefined) =>
+  writeRuntime(config.dataDir, {
+    pid: process.pid,
+    postgres_url: databaseUrl,
+    url,
+    ...(paymentsUrl === undefined ? {} : { payments_url: paymentsUrl }),
+  });
 
 async function startPostgres({ config, log, shutdown }: Start): Promise<Supervised<EmbeddedPostgres>> {
   const { dataDir } = config;

@@ -1,0 +1,24 @@
+// Who is told the news of the shows (shared/protocol/show-news.ts): the sinks of the settings, put together.
+// Each is stopped after the node that tells it.
+
+import type { Log } from "../shared/platform/log.ts";
+import type { Metrics } from "../shared/platform/metrics.ts";
+import type { Shutdown } from "../shared/platform/shutdown.ts";
+import type { NewsSink } from "../shared/protocol/show-news.ts";
+import type { Config } from "./config.ts";
+import { openMail } from "./mail-part.ts";
+
+export interface NewsSinksOptions {
+  readonly config: Config;
+  readonly databaseUrl: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Before the node is added to it. */
+  readonly shutdown: Pick<Shutdown, "add">;
+}
+
+export async function chooseSinks({ shutdown, ...options }: NewsSinksOptions): Promise<NewsSink[]> {
+  const mail = await openMail(options);
+  shutdown.add({ name: "mail", stop: mail.stop });
+  return [mail.sink];
+}
