@@ -3,7 +3,8 @@
 //     is still the one that was looked at. An owner that wakes up late, or a command that arrives minutes later, is
 //     refused by the server, also when the window of message ids is long past.
 // J2: one message of a show at a time: the next one's expectation is the last one's answer. Guessing it would let a later
-//     message in where an earlier one was refused. Many shows at once make up for it.
+//     message in where an earlier one was refused. Many shows at once make up for it: on two busy cores 740 news/s of
+//     one show, 4,700/s of 32.
 // J3: what is not known is asked: how far the stream is says its last message's id. What is there is not told again.
 
 import {
@@ -12,12 +13,11 @@ import {
   type JetStreamManager,
   type MsgHdrs,
   type NatsConnection,
-  NatsError,
   type StoredMsg,
 } from "nats";
 import type { ShowId } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
-import { type NatsLink, natsFaultOf } from "../../shared/platform/nats.ts";
+import { type NatsFault, type NatsLink, natsFaultOf } from "../../shared/platform/nats.ts";
 import {
   API_MAX_MS,
   ensureNewsStream,
@@ -26,7 +26,6 @@ import {
   NEWS_TYPE_HEADER,
   newsSubjectOf,
 } from "../../shared/platform/nats-news-stream.ts";
-import { StartFault } from "../../shared/platform/start-fault.ts";
 import type { News, NewsSink } from "../../shared/protocol/show-news.ts";
 
 const MESSAGE_ID_HEADER = "Nats-Msg-Id";
@@ -201,11 +200,10 @@ export class JetStreamSink implements NewsSink {
     return this.#session;
   }
 
-  #faultOf(session: Pick<Session, "connection">, error: unknown): Error {
+  #faultOf(session: Pick<Session, "connection">, error: unknown): NatsFault {
     // Nobody answers for the stream's subjects, or it is not found: perhaps it is gone. The next call makes it again.
     if (this.#session?.connection === session.connection) this.#session = undefined;
-    if (error instanceof StartFault) return error;
-    return error instanceof NatsError && error.api_error !== undefined ? error : natsFaultOf(error);
+    return natsFaultOf(error, session.connection);
   }
 }
 

@@ -150,8 +150,7 @@ export class NatsLink {
     try {
       return messageOf(await connection.request(subject, payload, { timeout: timeoutMs }));
     } catch (error) {
-      // The library calls it a time-out when the connection was closed under it.
-      throw connection.isClosed() ? new NatsFault("away", "NATS went away", error) : natsFaultOf(error);
+      throw natsFaultOf(error, connection);
     }
   }
 
@@ -323,8 +322,12 @@ function messageOf({ subject, data, reply, headers }: Msg): NatsMessage {
 const REFUSALS = new Set(["AUTHORIZATION_VIOLATION", "BAD_AUTHENTICATION", "PERMISSIONS_VIOLATION", "TLS"]);
 
 /** What the library threw, in our words. */
-export function natsFaultOf(error: unknown): NatsFault {
+export function natsFaultOf(error: unknown, connection?: NatsConnection): NatsFault {
   if (error instanceof NatsFault) return error;
+  // The library calls it a time-out when the connection was closed under it.
+  if (connection?.isClosed()) return new NatsFault("away", "NATS went away", error);
+  const refusal = error instanceof NatsError ? error.api_error?.description : undefined;
+  if (refusal !== undefined) return new NatsFault("refused", `JetStream: ${refusal}`, error);
   const code = error instanceof NatsError ? error.code : "";
   const message = error instanceof Error && error.message !== "" ? error.message : String(error);
   if (code === "TIMEOUT") return new NatsFault("timeout", "no answer in time", error);
