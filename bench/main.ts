@@ -9,6 +9,7 @@ import { type Bench, describe } from "./bench.ts";
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   bookings: () => import("./bookings.ts"),
   core: () => import("./core.ts"),
+  payments: () => import("./payments.ts"),
   rush: () => import("./rush.ts"),
   waitlist: () => import("./waitlist.ts"),
 };

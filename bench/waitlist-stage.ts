@@ -135,18 +135,38 @@ export class LineStage {
     return connection;
   }
 
+  get showIds(): string[] {
+    return this.#lines.map((_, show) => smallShowId(show, this.#prefix));
+  }
+
   /** Milliseconds from the sending of a release, by `holder`, until the head of that show's line has its offer. */
-  async releaseNext(holder: LoadConnection): Promise<number> {
+  releaseNext(holder: LoadConnection): Promise<number> {
+    return this.#freeNext(async ({ token, lockId }) => {
+      const headers = `${bearer(token)}X-Idempotency-Key: r\r\n`;
+      const answer = await holder.request("DELETE", `/v1/bookings/lock/${lockId}`, headers);
+      if (answer.status !== 200) throw new Error(`a release answered ${answer.status}: ${answer.body}`);
+    });
+  }
+
+  /** The same from the sending of a confirm whose payment is declined. */
+  declineNext(holder: LoadConnection): Promise<number> {
+    return this.#freeNext(async ({ token, lockId }) => {
+      const headers = `${bearer(token)}X-Idempotency-Key: d\r\n`;
+      const body = JSON.stringify({ lock_id: lockId, payment_token: "pm_card_chargeDeclined" });
+      const answer = await holder.request("POST", "/v1/bookings/confirm", headers, body);
+      if (answer.status !== 402) throw new Error(`a declined confirm answered ${answer.status}: ${answer.body}`);
+    });
+  }
+
+  async #freeNext(free: (hold: Hold) => Promise<void>): Promise<number> {
     const hold = this.#holds.pop();
     const next = hold && this.#lines[hold.showIndex]?.shift();
-    if (hold === undefined || next === undefined) throw new Error("nothing is left to release, or nobody waits");
+    if (hold === undefined || next === undefined) throw new Error("nothing is left to give up, or nobody waits");
     const sentAt = performance.now();
     const offeredAfter = new Promise<number>((resolve) => {
       next.onOffer = () => resolve(performance.now() - sentAt);
     });
-    const headers = `${bearer(hold.token)}X-Idempotency-Key: r\r\n`;
-    const answer = await holder.request("DELETE", `/v1/bookings/lock/${hold.lockId}`, headers);
-    if (answer.status !== 200) throw new Error(`a release answered ${answer.status}: ${answer.body}`);
+    await free(hold);
     this.#check();
     return offeredAfter;
   }
