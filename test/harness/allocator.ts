@@ -62,7 +62,9 @@ export interface TestNode {
   readonly crashed: Promise<void>;
 }
 
-export type NodeOptions = Partial<Pick<AllocatorOptions, "payments" | "defaults" | "sinks">> & {
+export type NodeOptions = Partial<
+  Pick<AllocatorOptions, "payments" | "paymentLookUpAfterMs" | "defaults" | "sinks">
+> & {
   readonly rules?: Partial<AllocatorOptions["rules"]>;
 };
 
@@ -120,6 +122,7 @@ export async function startNode(
     rules: { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000, ...options.rules },
     defaults: options.defaults ?? { holdTtlMs: 300_000, graceMs: 5_000, offerTtlMs: 120_000 },
     payments: options.payments,
+    ...(options.paymentLookUpAfterMs === undefined ? {} : { paymentLookUpAfterMs: options.paymentLookUpAfterMs }),
     sinks: options.sinks ?? [],
     clock,
     timers,
