@@ -1,13 +1,14 @@
 // One allocator node, put together: store, shows, payments, and the port a gateway asks them by.
 // Everything started here is stopped by `stop`, in the order that lets what was acknowledged be committed.
 
+import type { ShowId } from "../shared/kernel/ids.ts";
 import type { AlignedClock } from "../shared/platform/clock.ts";
 import type { Log } from "../shared/platform/log.ts";
 import type { Metrics } from "../shared/platform/metrics.ts";
 import { createPool } from "../shared/platform/postgres.ts";
 import type { Timers } from "../shared/platform/timers.ts";
-import type { AllocatorPort } from "../shared/protocol/allocator-port.ts";
 import type { NewsSink } from "../shared/protocol/show-news.ts";
+import type { Ownership } from "./actor/ownership.ts";
 import { Registry } from "./actor/registry.ts";
 import type { Rules } from "./core/decision.ts";
 import { GroupCommit } from "./journal/group-commit.ts";
@@ -55,6 +56,11 @@ export interface AllocatorOptions {
   readonly paymentLookUpAfterMs?: number;
   /** Who is told of what was committed; nobody, unless given. Whoever made them ends them, after the node. */
   readonly sinks?: readonly NewsSink[];
+  /** Of several nodes; absent: every show is this one's, and those in which something is to do are loaded at once. */
+  readonly cluster?: {
+    readonly ownership: Ownership;
+    readonly onClaimed: (showId: ShowId, epoch: number) => void;
+  };
   readonly clock: AlignedClock;
   readonly timers: Timers;
   readonly random: () => number;
@@ -63,7 +69,10 @@ export interface AllocatorOptions {
 }
 
 export interface Allocator {
-  readonly port: AllocatorPort;
+  readonly port: LocalPort;
+  readonly shows: Pick<Registry, "activate" | "isLive" | "release" | "dropAll" | "busyCount">;
+  /** Those in which something is to be done without anybody asking, of the whole cluster. */
+  readonly activeShows: (limit: number) => Promise<ShowId[]>;
   /** Seals the mailboxes, commits what is under way, and ends everything it started. */
   stop(): Promise<void>;
 }
@@ -73,7 +82,8 @@ interface Store {
   end(): Promise<void>;
 }
 
-function connectStore({ databaseUrl, nodeId, defaults, log }: AllocatorOptions): Store {
+function connectStore({ databaseUrl, nodeId, defaults, log, cluster }: AllocatorOptions): Store {
+  const view = (): number => cluster?.ownership.viewVersion() ?? 0;
   const connect = (max: number, statementTimeoutMs: number) =>
     createPool({
       url: databaseUrl,
@@ -87,7 +97,7 @@ function connectStore({ databaseUrl, nodeId, defaults, log }: AllocatorOptions):
   const pool = connect(CONNECTIONS_MAX, STATEMENT_TIMEOUT_MS);
   const beats = connect(1, BEAT_TIMEOUT_MS);
   return {
-    journal: new PostgresJournal({ cell: pool, catalogue: pool, beats, owner: nodeId, view: 0, defaults, log }),
+    journal: new PostgresJournal({ cell: pool, catalogue: pool, beats, owner: nodeId, view, defaults, log }),
     async end() {
       await beats.end();
       await pool.end();
@@ -141,6 +151,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     paymentsAvailable: () => payments?.available() ?? true,
     onCommitted: news.after((update) => port.publish(update)),
     onUnfinished: (bookings) => saga?.onUnfinished(bookings),
+    ...options.cluster,
   });
   const unready = (): string[] => (watch.isOpen() ? [] : ["postgres"]);
   const port = new LocalPort({ registry, journal, saga, timers, now, random, unready });
@@ -160,10 +171,10 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     await watch.start();
     await news.start();
     // Whoever waited for a deadline waits no longer than it takes to load.
-    void registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
+    if (options.cluster === undefined) void registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
   } catch (error) {
     await stop();
     throw error;
   }
-  return { port, stop };
+  return { port, shows: registry, activeShows: (limit) => journal.activeShows(limit), stop };
 }

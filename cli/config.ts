@@ -5,6 +5,7 @@ import type { Mailbox } from "../notifier/mail/carrier.ts";
 import type { SmtpServer } from "../notifier/mail/smtp-carrier.ts";
 import type { WebhookChoice } from "../notifier/webhooks/webhooks.ts";
 import type { LogLevel } from "../shared/platform/log.ts";
+import type { NatsAddress } from "../shared/platform/nats-address.ts";
 import { StartFault } from "../shared/platform/start-fault.ts";
 import { type PaymentChoice, SETTINGS, type Setting, SettingProblem, UNSUPPORTED } from "./settings.ts";
 
@@ -15,6 +16,8 @@ export interface Config {
   readonly dataDir: string;
   /** `undefined`: the embedded Postgres. */
   readonly databaseUrl: string | undefined;
+  /** `undefined`: there is no cluster. */
+  readonly nats: NatsAddress | undefined;
   readonly payment: PaymentChoice;
   readonly paymentKey: string | undefined;
   /** Empty where none is set. */
@@ -69,6 +72,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     host: read(SETTINGS.HOST),
     dataDir: resolve(data ?? read(SETTINGS.USHER_DATA)),
     databaseUrl: reader.given(SETTINGS.DATABASE_URLS)?.[0],
+    nats: reader.given(SETTINGS.NATS_URL),
     payment,
     paymentKey,
     paymentWebhookSecrets: reader.given(SETTINGS.PAYMENT_WEBHOOK_SECRET) ?? [],

@@ -2,14 +2,25 @@
 // 0 done · 1 failed · 64 the command line is wrong · 78 the environment is.
 
 import { StartFault, systemCodeOf } from "../shared/platform/start-fault.ts";
+import { allocatorCommand } from "./allocator.ts";
 import { auditCommand } from "./audit.ts";
+import { clusterCommand } from "./cluster.ts";
 import { type Command, EXIT_CONFIG, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Io } from "./command.ts";
+import { gatewayCommand } from "./gateway.ts";
 import { importCommand } from "./import.ts";
 import { startCommand } from "./start.ts";
 import { tokenCommand } from "./token.ts";
 import { VERSION } from "./version.ts";
 
-const COMMANDS: readonly Command[] = [startCommand, tokenCommand, importCommand, auditCommand];
+const COMMANDS: readonly Command[] = [
+  startCommand,
+  clusterCommand,
+  allocatorCommand,
+  gatewayCommand,
+  tokenCommand,
+  importCommand,
+  auditCommand,
+];
 
 const io: Io = {
   env: process.env,

@@ -3,11 +3,11 @@
 import type { Mailbox } from "../notifier/mail/carrier.ts";
 import type { SmtpServer } from "../notifier/mail/smtp-carrier.ts";
 import { parseMailbox, parseSmtpUrl } from "../notifier/mail/smtp-url.ts";
-
 import { ENDPOINTS_MAX, parseEndpoints } from "../notifier/webhooks/endpoint.ts";
 import { EVENTS_DEFAULT, parseEvents } from "../notifier/webhooks/event-choice.ts";
 import type { Parsed } from "../notifier/webhooks/parsed.ts";
 import { parseSecrets, SECRET_PREFIX, SECRETS_MAX } from "../notifier/webhooks/signature.ts";
+import { type NatsAddress, parseNatsUrl } from "../shared/platform/nats-address.ts";
 
 export interface Setting<Value> {
   readonly name: string;
@@ -63,6 +63,13 @@ export const SETTINGS = {
     range: "`postgresql://…`, exactly one in this version",
     meaning: "Use this Postgres instead of starting the embedded one.",
     parse: parseDatabaseUrls,
+  }),
+  NATS_URL: setting<NatsAddress>({
+    name: "NATS_URL",
+    fallback: undefined,
+    range: "`nats://…` or `tls://…`, several servers of one NATS with commas",
+    meaning: "The bus of a cluster: what `usher allocator` and `usher gateway` join by.",
+    parse: parseNats,
   }),
   PAYMENT_URL: setting<PaymentChoice>({
     name: "PAYMENT_URL",
@@ -269,6 +276,13 @@ function parseDatabaseUrls(text: string): readonly string[] {
   }
   if (urls.length > 1) throw new SettingProblem(`names ${urls.length} servers; this version takes one`);
   return urls;
+}
+
+/** It may hold a password: it is never repeated in a message. */
+function parseNats(text: string): NatsAddress {
+  const address = parseNatsUrl(text);
+  if (address !== undefined) return address;
+  throw new SettingProblem("must be an address like nats://user:password@host:4222");
 }
 
 /** It may hold a password: it is never repeated in a message. */

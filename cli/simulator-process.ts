@@ -15,6 +15,7 @@ const STOP_MAX_MS = 5_000;
 export interface SimulatorProcess extends ChildPart {
   readonly url: string;
   readonly port: number;
+  readonly pid: number;
   sendWebhooksTo(target: WebhookTarget): void;
   kill(): void;
 }
@@ -64,7 +65,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     // One that is gone is told when it is started again.
     if (child.connected) child.send({ webhook: target }, () => undefined);
   };
-  return { url, port: Number(new URL(url).port), exited, stop, sendWebhooksTo, kill: () => void child.kill("SIGKILL") };
+  const pid = child.pid ?? 0;
+  return { url, port: Number(new URL(url).port), pid, exited, stop, sendWebhooksTo, kill: () => void child.kill("SIGKILL") };
 }
 
 function readyUrl(child: ChildProcess): Promise<string> {
