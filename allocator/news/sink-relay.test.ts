@@ -300,6 +300,19 @@ t.test("a sink that is away is not hammered, and everything is told when it is b
   t.same(new Set(house.tellings.slice(calls).map(({ news }) => news[0]?.id)), new Set(shows.map((id) => `${id}:1:0`)));
 });
 
+t.test("many shows that always fail delay the others by a rest, no more", async (t) => {
+  const house = await new House().begun();
+  house.react = (news) => (Number(String(news[0]?.data.show_id).slice(5)) > 100 ? -1 : news.length);
+  const shows = Array.from({ length: 20 }, (_, i) => showId(i + 101));
+  for (const id of [SHOW, ...shows]) house.load(id);
+  await house.rest();
+  for (const id of shows) house.commit(id, [[expired(id)]]);
+  await house.pass(600_000);
+  house.commit(SHOW, [[expired(SHOW)]]);
+  await house.pass(31_000);
+  t.ok(house.told().includes("show-1:1:0"));
+});
+
 t.test("calls that hang keep their shows waiting, and no others", async (t) => {
   const house = await new House().begun();
   house.react = undefined;

@@ -44,6 +44,8 @@ const CURSORS_PER_READ_MAX = 1_000;
 /** After that a call is said to hang. */
 const HANGS_AFTER_MS = 30_000;
 const HUNG_MAX = 64;
+/** For one to try a sink with that is away. */
+const LOOKED_AT_MAX = 64;
 
 export interface SinkRelayOptions {
   readonly sink: NewsSink;
@@ -191,12 +193,26 @@ export class SinkRelay {
 
   #pump(): void {
     if (this.#isStopped) return;
-    for (const telling of this.#ready) {
-      if (this.#calls >= this.#health.callsMax) break;
+    while (this.#calls < this.#health.callsMax) {
+      const telling = this.#next();
+      if (telling === undefined) break;
       this.#ready.delete(telling);
       void this.#run(telling);
     }
     if (this.#calls === 0 && (this.#ready.size === 0 || this.#health.isAway)) this.#idle();
+  }
+
+  /** Where the sink may be away, one that has not failed says more about it than those that have. */
+  #next(): ShowTelling | undefined {
+    const [first] = this.#ready;
+    if (!this.#health.isAway) return first;
+    let looked = 0;
+    for (const telling of this.#ready) {
+      if (telling.pauseMs === 0) return telling;
+      looked += 1;
+      if (looked === LOOKED_AT_MAX) break;
+    }
+    return first;
   }
 
   async #run(telling: ShowTelling): Promise<void> {
