@@ -3,6 +3,7 @@
 // below HTTP. Nothing waits for a fixed time: tests wait for conditions, tap for the slow ones.
 
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -395,4 +396,66 @@ t.test("an answer that trickles is cut off at the deadline", async (t) => {
   });
   const gateway = gatewayFor(t, url);
   t.same(await gateway.authorise(order("pm_card_visa", { timeoutMs: 100 })), { kind: "unknown" });
+});
+
+t.test("what was made for an attempt is found without the key, and only that", async (t) => {
+  const simulator = await simulatorFor(t, { lateMs: 60_000 });
+  const gateway = gatewayFor(t, simulator.url);
+  const request = order("pm_card_visa");
+  const { bookingId } = request;
+  const found = (...payments: object[]) => ({ kind: "found", payments });
+  t.same(await gateway.find(bookingId, 1), found());
+  const reference = referenceOf(await gateway.authorise(request));
+  const second = referenceOf(await gateway.authorise({ ...request, attempt: 2 }));
+  t.same(await gateway.find(bookingId, 1), found({ reference, state: "open" }));
+  t.same(await gateway.look(reference, bookingId, 1), found({ reference, state: "open" }));
+  t.same(await gateway.look(second, bookingId, 1), found(), "of another attempt");
+  t.same(await gateway.look("pi_of_nobody", bookingId, 1), found());
+  await gateway.capture(reference, "capture");
+  t.same(await gateway.find(bookingId, 1), found({ reference, state: "open" }), "captured: to be given back too");
+  await gateway.cancel(second, "cancel");
+  t.same(await gateway.find(bookingId, 2), found({ reference: second, state: "over" }));
+  const declined = order("pm_card_chargeDeclined");
+  await gateway.authorise(declined);
+  t.match(await gateway.find(declined.bookingId, 1), found({ state: "over" }));
+  const late = order("pm_sim_late", { timeoutMs: 50 });
+  t.same(await gateway.authorise(late), { kind: "unknown" });
+  t.match(await gateway.find(late.bookingId, 1), found({ state: "under_way" }));
+  await simulator.close();
+  t.same(await gateway.find(bookingId, 1), { kind: "unknown" });
+  t.same(await gateway.look(reference, bookingId, 1), { kind: "unknown" });
+});
+
+t.test("all pages of a search count; a provider without a search says so, and nothing is concluded", async (t) => {
+  const { bookingId } = order("pm_card_visa");
+  const answers: [status: number, body: object][] = [];
+  const asked: string[] = [];
+  const server = createHttpServer((request, response) => {
+    asked.push(request.url ?? "");
+    const [status, body] = answers.shift() ?? [500, {}];
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const gateway = gatewayFor(t, `http://127.0.0.1:${(server.address() as { port: number }).port}`);
+  const intent = (id: string, metadata: object) => ({
+    id,
+    object: "payment_intent",
+    status: "requires_capture",
+    metadata,
+  });
+  const own = { booking_id: bookingId, attempt: "1" };
+  answers.push(
+    [200, { data: [intent("pi_1", own), intent("pi_2", { ...own, attempt: "2" })], has_more: true, next_page: "next" }],
+    [200, { data: [intent("pi_3", own)], has_more: false, next_page: null }],
+  );
+  t.match(await gateway.find(bookingId, 1), { payments: [{ reference: "pi_1" }, { reference: "pi_3" }] });
+  t.match(asked, [/metadata/, /page=next/]);
+  answers.push([400, { error: { type: "invalid_request_error", message: "no search here" } }]);
+  t.same(await gateway.find(bookingId, 1), { kind: "failed" });
+  answers.push([200, { data: [], has_more: true, next_page: "next" }], [500, {}]);
+  t.same(await gateway.find(bookingId, 1), { kind: "unknown" }, "half an answer is none");
 });
