@@ -7,6 +7,7 @@ import type { Shutdown } from "../shared/platform/shutdown.ts";
 import type { NewsSink } from "../shared/protocol/show-news.ts";
 import type { Config } from "./config.ts";
 import { openMail } from "./mail-part.ts";
+import { openWebhooks } from "./webhook-part.ts";
 
 export interface NewsSinksOptions {
   readonly config: Config;
@@ -20,5 +21,7 @@ export interface NewsSinksOptions {
 export async function chooseSinks({ shutdown, ...options }: NewsSinksOptions): Promise<NewsSink[]> {
   const mail = await openMail(options);
   shutdown.add({ name: "mail", stop: mail.stop });
-  return [mail.sink];
+  const webhooks = openWebhooks(options);
+  if (webhooks !== undefined) shutdown.add({ name: "webhooks", stop: () => webhooks.close() });
+  return [mail.sink, ...(webhooks?.sinks ?? [])];
 }
