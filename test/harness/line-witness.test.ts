@@ -40,6 +40,17 @@ t.test("a fair log", async (t) => {
   t.match(problemsOf(...accumulating, [release("f1"), offer("w1", 0)], swap), [/seat 1 becomes held and was held/]);
 });
 
+t.test("a payment that succeeds after its booking was released displaces nobody", async (t) => {
+  const abandon = event("PaymentAbandoned", { id: "f1" });
+  const confirm = event("BookingConfirmed", { id: "f1" });
+  t.same(problemsOf(...FULL, [abandon], [confirm]), []);
+  t.match(problemsOf(...FULL, [abandon], [confirm], [hold("n", 0)]), [/seat 0 becomes held and was sold/]);
+  t.match(problemsOf(...FULL, [abandon], [hold("n", 0)], [confirm]), [/seat 0 becomes sold and was held/]);
+  const waiting = [...FULL, [join("w1", 2, FRONT)]];
+  t.match(problemsOf(...waiting, [abandon], [confirm]), [/f1 is sold late and 1 wait/, /w1 waits without hope/]);
+  t.match(problemsOf(...FULL, [event("BookingConfirmed", { id: "n" })]), [/n is sold and was never held/]);
+});
+
 t.test("each way to be unfair", async (t) => {
   const waiting = [...FULL, [join("w1", 2, FRONT)], [join("w2", 1, FRONT)]];
   t.match(problemsOf(...waiting, [release("f1"), offer("w2", 0)]), [
