@@ -45,6 +45,8 @@ function heard<T>(decoded: Decoded<T>): T {
   return decoded.value;
 }
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
 const commandsOf = (...commands: Command[]): CommandOfBatch[] =>
   commands.map((command, id) => ({ id, showId: SHOW, command, deadlineMs: 5_000 }));
 const batchOf = (...commands: Command[]): Uint8Array =>
@@ -111,16 +113,16 @@ t.test(
 
 t.test("a message is nobody else's memory: it stays as it is, and is read from the middle of a buffer", async (t) => {
   const bytes = batchOf(HOLD);
-  const before = Buffer.from(bytes).toString("hex");
+  const before = hex(bytes);
   for (let i = 0; i < 1_000; i += 1) batchOf({ ...HOLD, session: `session-${i}` as SessionId });
-  t.equal(Buffer.from(bytes).toString("hex"), before);
+  t.equal(hex(bytes), before);
   const around = Buffer.concat([Buffer.alloc(5, 0xff), bytes, Buffer.alloc(9, 0xff)]);
   t.same(heard(decodeCommandBatch(around.subarray(5, 5 + bytes.length))).commands, commandsOf(HOLD));
 });
 
 t.test("golden bytes: what other processes of this version write", async (t) => {
   t.equal(
-    Buffer.from(batchOf(HOLD)).toString("hex"),
+    hex(batchOf(HOLD)),
     "950101a9676174657761792d3103919400a673686f772d31cd13889401a3616e6e92b64265366b4a384a52443678444b4967747a50636a6c64cb430c6bcb1ef1d0b0940202c2c3",
   );
   const booking = encodeReplyBatch({
@@ -140,7 +142,7 @@ t.test("golden bytes: what other processes of this version write", async (t) => 
     ],
   });
   t.equal(
-    Buffer.from(booking).toString("hex"),
+    hex(booking),
     "93010291920793019abd73686f772d312e4265366b4a384a52443678444b4967747a50636a6c64a673686f772d31a3616e6e01cd012c920405cd0960a3455552cb4279c1c38a400000cb4279c1c3d37e0000c3",
   );
 });
@@ -294,7 +296,10 @@ t.test("whatever arrives is answered: read as something within bounds, or refuse
   const replies = fc.property(fc.array(drawn.drawnReply, { minLength: 1, maxLength: 4 }), mutation, (all, changes) => {
     const bytes = encodeReplyBatch({ replies: all.map((reply, id) => ({ id, reply })) });
     const decoded = decodeReplyBatch(mutated(bytes, changes));
-    if (decoded.kind === "ok") repliesComeBack(decoded.value.replies.map(({ reply }) => reply));
+    // By bytes: a log's events are JSON, in which 1e999 is read as a number that JSON cannot write.
+    if (decoded.kind !== "ok") return;
+    const again = encodeReplyBatch(decoded.value);
+    deepStrictEqual(hex(encodeReplyBatch(heard(decodeReplyBatch(again)))), hex(again));
   });
   holds(t, "replies", replies, { numRuns: 1_000 });
   const updates = fc.property(drawn.drawnUpdate, mutation, (update, changes) => {
