@@ -33,6 +33,8 @@ t.test("every mistake is named, all at once", async (t) => {
     DATABASE_URLS: "mysql://u:secret@h/d",
     PAYMENT_URL: "ftp://x",
     PAYMENT_KEY: "a b",
+    PAYMENT_WEBHOOK_SECRET: "whsec_1,,whsec_secret",
+    PAYMENT_LOOKUP_AFTER_S: "86400",
     HOLD_TTL_S: "0",
     HOLD_GRACE_S: "61",
     PAY_TTL_S: "1e2",
@@ -78,6 +80,9 @@ t.test("boundaries", async (t) => {
 t.test("payments", async (t) => {
   t.same(readConfig({ PAYMENT_URL: "instant:" }).payment, { kind: "instant" });
   const web = { PAYMENT_URL: "https://api.stripe.com" };
+  t.same(readConfig({}).paymentWebhookSecrets, []);
+  t.same(readConfig({ PAYMENT_WEBHOOK_SECRET: "new, old" }).paymentWebhookSecrets, ["new", "old"]);
+  t.throws(() => readConfig({ PAYMENT_WEBHOOK_SECRET: "1,2,3,4,5,6" }), /PAYMENT_WEBHOOK_SECRET names 6 secrets/);
   t.same(readConfig({ ...web, PAYMENT_KEY: "sk" }).payment, { kind: "http", url: "https://api.stripe.com" });
   t.throws(() => readConfig(web), { code: "config", message: /^PAYMENT_KEY is needed/ });
 });
