@@ -331,6 +331,13 @@ t.test("close breaks off what is under way, and leaves no connection", async (t)
   await t.rejects(sink.tell([newsOf("s1", 1)]), { message: "closed" });
   await receiver.deserted();
   t.equal(receiver.requests.length, 3 + REQUESTS_MAX);
+
+  const idle = await startReceiver(t, { secret: SECRET });
+  const done = sinkTo(t, idle.url);
+  t.equal(await done.tell([newsOf("s1", 1)]), 1);
+  t.equal(idle.connectionsMade(), 1);
+  await done.close();
+  await idle.deserted();
 });
 
 t.test("nothing that lets one in is logged or counted by name", async (t) => {

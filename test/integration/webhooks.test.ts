@@ -29,7 +29,8 @@ import {
   type TestNode,
   until,
 } from "../harness/allocator.ts";
-import { startTestPostgres, type TestDatabase } from "../harness/postgres.ts";
+import { startTestPostgres, type TestDatabase, testFolder } from "../harness/postgres.ts";
+import { startProduct, usher } from "../harness/product.ts";
 import { type Reaction, type Receiver, startReceiver } from "../harness/webhook-receiver.ts";
 
 const pg = await startTestPostgres(t);
@@ -139,4 +140,67 @@ t.test("over refusals, a killed node and a receiver that was away, all of it arr
     for (const showId of showIds) t.same(firstTimes(receiver, showId), expected.get(showId));
   }
   t.same(second.node.errors(), []);
+});
+
+t.test("the product tells the addresses of its settings, and ends while one of them says nothing", async (t) => {
+  const database = await pg.freshDatabase();
+  const [showId] = await putOnSale(database.pool);
+  const receiver = await startReceiver(t, { secret: SECRET });
+  const silent = await startReceiver(t, { secret: SECRET, react: () => "hang" });
+  const product = await startProduct(t, await testFolder(t), {
+    env: {
+      DATABASE_URLS: database.url,
+      PAYMENT_URL: "instant:",
+      BOOKING_ATTEMPTS_PER_MIN: "0",
+      WEBHOOK_URLS: `${receiver.url} ${silent.url}`,
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_EVENTS: "hold.placed, booking.*",
+    },
+  });
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  const post = async (path: string, body: object): Promise<Record<string, string>> => {
+    const key = { "x-idempotency-key": path };
+    const answer = await fetch(product.url + path, {
+      method: "POST",
+      headers: { ...headers, ...key },
+      body: JSON.stringify(body),
+    });
+    return (await answer.json()) as Record<string, string>;
+  };
+  headers.authorization = `Bearer ${(await post("/v1/sessions", {})).token}`;
+  const { lock_id } = await post("/v1/bookings/lock", { showtime_id: showId, quantity: 2 });
+  await post("/v1/bookings/confirm", { lock_id, payment_token: "pm_card_visa" });
+  await receiver.requested(2);
+  await silent.requested(1);
+  t.match(
+    receiver.requests.map(({ news, complaint }) => ({ type: news.type, booking: news.data.booking_id, complaint })),
+    [
+      { type: "hold.placed", booking: lock_id, complaint: undefined },
+      { type: "booking.confirmed", booking: lock_id, complaint: undefined },
+    ],
+  );
+  const metrics = await (await fetch(`${product.url}/metrics`)).text();
+  t.match(metrics, new RegExp(`usher_webhook_requests_total\\{.*127.0.0.1:${receiver.port}.*outcome="safe"\\} 2`));
+  product.child.kill("SIGINT");
+  const { code, stderr } = await product.ended;
+  t.same({ code, stderr }, { code: 0, stderr: "" });
+});
+
+t.test("mistakes in the settings are said by name, all of them", async (t) => {
+  const { code, stderr } = await usher(t, ["start"], {
+    WEBHOOK_URLS: "https://good.example gopher://u:hidden@bad.example",
+    WEBHOOK_SECRET: "whsec_hidden",
+    WEBHOOK_EVENTS: "booking.*,hold.expire",
+    WEBHOOK_GIVE_UP_S: "soon",
+  }).ended;
+  t.equal(code, 78);
+  t.same(
+    stderr
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")[0]),
+    ["WEBHOOK_URLS", "WEBHOOK_SECRET", "WEBHOOK_EVENTS", "WEBHOOK_GIVE_UP_S"],
+  );
+  t.match(stderr, /address 2 .*\n.*\n.*did you mean "hold.expired"/);
+  t.notMatch(stderr, "hidden");
 });
