@@ -5,8 +5,7 @@
 // Z2: `ready` is said when a booking can be made.
 
 import { createServer } from "node:net";
-import { DEMO_SHOW_ID, generateDemoCatalogue } from "../demo/catalogue/generate.ts";
-import { importCatalogue } from "../gateway/catalogue/import.ts";
+import { DEMO_SHOW_ID } from "../demo/catalogue/generate.ts";
 import { GATEWAY_LIMITS } from "../gateway/config.ts";
 import { identityOf } from "../shared/platform/embedded-postgres/process-facts.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../shared/platform/embedded-postgres.ts";
@@ -14,13 +13,13 @@ import { makeFolder } from "../shared/platform/folder.ts";
 import { createLog, type Log } from "../shared/platform/log.ts";
 import { createMetrics } from "../shared/platform/metrics.ts";
 import { migrate } from "../shared/platform/migrate.ts";
-import { createPool, type Pool } from "../shared/platform/postgres.ts";
+import { createPool } from "../shared/platform/postgres.ts";
 import { Shutdown } from "../shared/platform/shutdown.ts";
 import { fileFault, StartFault, systemCodeOf } from "../shared/platform/start-fault.ts";
 import { systemTimers } from "../shared/platform/timers.ts";
-import { wallClockMs } from "../shared/platform/wall-clock.ts";
 import { type Command, DATA_FLAG, EXIT_FAILED, EXIT_OK, type Io, parseFlags } from "./command.ts";
 import { type Config, readConfig } from "./config.ts";
+import { DATA_DIR_MODE, importDemo } from "./demo-part.ts";
 import { firstSteps, showToBook } from "./first-steps.ts";
 import { chooseSinks } from "./news-sinks.ts";
 import { choosePayments } from "./payment-part.ts";
@@ -29,8 +28,6 @@ import { type SingleNode, startSingleNode } from "./single-node.ts";
 import { Supervised } from "./supervised.ts";
 import { VERSION } from "./version.ts";
 
-/** Everything in it is for its owner only; a server that runs as another user passes through. */
-const DATA_DIR_MODE = 0o711;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A fast shutdown of Postgres, and its two harder ways. */
 const POSTGRES_STOP_MAX_MS = 45_000;
@@ -168,18 +165,6 @@ async function startPostgres({ config, log, shutdown }: Start): Promise<Supervis
 /** At once: the next start replays its log. */
 function quit(pid: number): void {
   if (identityOf(pid) !== undefined) process.kill(pid, "SIGQUIT");
-}
-
-/** At first start only: later ones find films there. */
-async function importDemo(pool: Pool, io: Io): Promise<void> {
-  const { rowCount } = await pool.query("SELECT 1 FROM movie LIMIT 1");
-  if (rowCount !== 0) return;
-  io.warn("First start: making the demo catalogue …");
-  const startsOn = new Date(wallClockMs()).toISOString().slice(0, 10);
-  const result = await importCatalogue(pool, await generateDemoCatalogue({ startsOn }));
-  if (result.kind === "refused") {
-    throw new Error(`the demo catalogue was refused: ${result.issues.map((issue) => issue.message).join("; ")}`);
-  }
 }
 
 /** Before anything is started: a taken port is the commonest mistake of all. */
