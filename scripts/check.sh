@@ -7,5 +7,5 @@ export PATH="$PWD/node_modules/.bin:$PATH"
 biome check --error-on-warnings .
 tsc -p tsconfig.json --noEmit
 tsc -p tsconfig.pure.json --noEmit
-find allocator gateway waitlist shared demo cli bench test/house -name '*.test.ts' -not -path '*/node_modules/*' -print0 |
+find allocator gateway waitlist notifier shared demo cli bench test/house -name '*.test.ts' -not -path '*/node_modules/*' -print0 |
   xargs -0 tap --reporter=terse
