@@ -192,6 +192,7 @@ t.test("payments of all kinds, and an allocator that dies every two seconds", { 
   );
   t.ok(outages.length >= DEATHS_MIN, `it died ${outages.length} times`);
   t.ok(sale.repeats.unanswered > 0, "some requests were never answered");
+  t.ok(proof.resumed > 0, `${proof.resumed} payments were begun under one owner and booked under the next`);
   t.ok(proof.abandoned > 0, "some payments were given up at their deadline");
   if (IS_LONG) t.ok(proof.lateSuccesses > 0, "some payments succeeded after it");
   t.ok(proof.declinesWithOffer > 0, "some declines made the next offer in the same turn");

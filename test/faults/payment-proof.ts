@@ -27,6 +27,7 @@ interface LogRow {
 
 interface Live {
   readonly kind: "hold" | "payment" | "offer";
+  readonly begunAt: number;
   dueAt: number;
 }
 
@@ -45,6 +46,8 @@ export class DeadlineProof {
   /** Payments that succeeded after their booking was released. */
   lateSuccesses = 0;
   abandoned = 0;
+  /** Payments begun under one owner and booked in time under another. */
+  resumed = 0;
   /** Turns that recorded a decline, and those of them that made the next offer too. */
   declines = 0;
   declinesWithOffer = 0;
@@ -84,9 +87,7 @@ export class DeadlineProof {
       case "PaymentDeclined":
         return this.#end(event.id, "in time");
       case "BookingConfirmed":
-        if (this.#live.has(event.id)) return this.#end(event.id, "in time");
-        this.lateSuccesses += 1;
-        return;
+        return this.#confirmed(event.id);
       case "PaymentAbandoned":
         this.abandoned += 1;
         return this.#end(event.id, "at its deadline");
@@ -102,9 +103,19 @@ export class DeadlineProof {
     }
   }
 
+  #confirmed(id: string): void {
+    const live = this.#live.get(id);
+    if (live === undefined) {
+      this.lateSuccesses += 1;
+      return;
+    }
+    if (this.#outageMs(live.begunAt, this.#row.at) > 0) this.resumed += 1;
+    this.#end(id, "in time");
+  }
+
   #begin(id: string, kind: Live["kind"], dueAt: number): void {
     if (this.#live.has(id)) this.#say(`${kind} ${id} begins twice`);
-    this.#live.set(id, { kind, dueAt });
+    this.#live.set(id, { kind, begunAt: this.#row.at, dueAt });
   }
 
   #end(id: string, when: "in time" | "at its deadline"): void {
