@@ -359,6 +359,16 @@ t.test("a commit that the node did not hear of is found, by the next one, a load
   t.equal(house.told().length, 7, "nothing twice");
 });
 
+t.test("a commit that nobody wants takes no cursor past one that was not heard of", async (t) => {
+  const house = await new House((type) => type === "payment.captured").begun();
+  house.load(SHOW);
+  await house.rest();
+  house.commit(SHOW, [[captured(SHOW)]], false);
+  house.commit(SHOW, [[expired(SHOW)]]);
+  await house.rest();
+  t.same(house.told(), ["show-1:1:0"]);
+});
+
 t.test("what another node told meanwhile is not told again", async (t) => {
   const house = await new House().begun();
   house.load(SHOW);
