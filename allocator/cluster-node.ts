@@ -3,7 +3,7 @@
 // N2: leaving, it serves what it has until others have claimed it, then says `moved`, then goes: nobody's request fails.
 
 import type { Bus } from "../shared/cluster/bus.ts";
-import { upNodes } from "../shared/cluster/view.ts";
+import { memberOf, upNodes } from "../shared/cluster/view.ts";
 import { createPool, type Pool } from "../shared/platform/postgres.ts";
 import { sleepMs } from "../shared/platform/timers.ts";
 import { Adoption } from "./cluster/adoption.ts";
@@ -31,6 +31,8 @@ export interface ClusterNodeOptions extends Omit<AllocatorOptions, "cluster"> {
 
 export interface ClusterNode {
   readonly nodeId: string;
+  /** What keeps it from taking shows: `nats`, `postgres`, `cluster` (it is not in the view, or leaving). */
+  unready(): string[];
   /** Hands its shows on, commits what it has, and ends everything it started. */
   stop(): Promise<void>;
 }
@@ -50,7 +52,7 @@ export async function startClusterNode(options: ClusterNodeOptions): Promise<Clu
     const node = await assemble(options, pool);
     stops.push(node.stop);
     await node.start();
-    return { nodeId, stop };
+    return { nodeId, unready: node.unready, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -68,6 +70,7 @@ const membershipPool = ({ databaseUrl, nodeId, log }: ClusterNodeOptions): Pool 
   });
 
 interface Assembled {
+  unready(): string[];
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -112,7 +115,17 @@ async function assemble(options: ClusterNodeOptions, pool: Pool): Promise<Assemb
     await membership.stop();
     await allocator.stop();
   };
-  return { start: () => membership.start(), stop };
+  const unready = (): string[] => [
+    ...(bus.isConnected() ? [] : ["nats"]),
+    ...port.unready(),
+    ...(isUp(membership, nodeId) ? [] : ["cluster"]),
+  ];
+  return { unready, start: () => membership.start(), stop };
+}
+
+function isUp({ view, incarnation }: Membership, nodeId: string): boolean {
+  const self = memberOf(view, nodeId);
+  return self?.state === "up" && self.incarnation === incarnation;
 }
 
 /** Until others have claimed what this node has (N2), for as long as there are others, within a bound. */

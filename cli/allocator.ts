@@ -1,7 +1,8 @@
 // `usher allocator`: one node of a cluster, over a Postgres and a NATS that are there.
 
 import { randomBytes } from "node:crypto";
-import { startClusterNode } from "../allocator/cluster-node.ts";
+import { type ClusterNode, startClusterNode } from "../allocator/cluster-node.ts";
+import { type HealthServer, type HealthServerOptions, startHealthServer } from "../allocator/health-server.ts";
 import { NODE_ID } from "../shared/cluster/view.ts";
 import { createAlignedClock } from "../shared/platform/clock.ts";
 import { createLog } from "../shared/platform/log.ts";
@@ -12,6 +13,7 @@ import { Shutdown } from "../shared/platform/shutdown.ts";
 import { StartFault } from "../shared/platform/start-fault.ts";
 import { systemTimers } from "../shared/platform/timers.ts";
 import { type Command, EXIT_OK, parseFlags } from "./command.ts";
+import type { Config } from "./config.ts";
 import { joinableConfig, linkToNats } from "./joining.ts";
 import { findParent } from "./parent.ts";
 import { choosePayments } from "./payment-part.ts";
@@ -34,6 +36,11 @@ export const allocatorCommand: Command = {
     const parent = findParent(shutdown);
     try {
       await migrate(databaseUrl);
+      const metrics = createMetrics();
+      let running: ClusterNode | undefined;
+      // From before it joins until after it left: a probe hears "not yet" and "no longer" instead of nobody.
+      const health = await openHealth(config, { unready: () => running?.unready() ?? ["cluster"], metrics });
+      if (health !== undefined) shutdown.add({ name: "health", stop: () => health.stop() });
       const link = await linkToNats({ nats, name: `usher allocator ${nodeId}`, log, shutdown });
       const payments = await choosePayments({ config, log, shutdown });
       const node = await startClusterNode({
@@ -53,11 +60,12 @@ export const allocatorCommand: Command = {
         timers: systemTimers,
         random: Math.random,
         log,
-        metrics: createMetrics(),
+        metrics,
       });
+      running = node;
       shutdown.add({ name: "node", stop: () => node.stop(), boundMs: DRAIN_MAX_MS });
       io.say(`ready ${nodeId}`);
-      parent.ready({ node_id: nodeId });
+      parent.ready({ node_id: nodeId, ...(health === undefined ? {} : { url: health.url }) });
       await shutdown.requested;
     } catch (error) {
       if (!shutdown.signal.aborted) throw error;
@@ -68,3 +76,10 @@ export const allocatorCommand: Command = {
     return EXIT_OK;
   },
 };
+
+async function openHealth(
+  { host, healthPort }: Pick<Config, "host" | "healthPort">,
+  facts: Pick<HealthServerOptions, "unready" | "metrics">,
+): Promise<HealthServer | undefined> {
+  return healthPort === undefined ? undefined : startHealthServer({ host, port: healthPort, ...facts });
+}

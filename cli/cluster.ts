@@ -97,7 +97,7 @@ interface Place {
 
 interface Whereabouts {
   readonly gateways: readonly Place[];
-  readonly allocators: readonly { readonly node_id: string; readonly pid: number }[];
+  readonly allocators: readonly (Place & { readonly node_id: string })[];
   readonly postgres: readonly Place[];
   readonly nats: Place;
   readonly redis: Place;
@@ -132,7 +132,8 @@ async function bringUp(start: Start): Promise<Whereabouts> {
     start,
     "allocators",
     nodeIds.map((nodeId) => ["allocator", "--node", nodeId]),
-    env,
+    // Each at a port of its own, whatever the environment says.
+    { ...env, HEALTH_PORT: "0" },
   );
   const portOf = (i: number): string => String(config.port === 0 ? 0 : config.port + i);
   const gateways = await startParts(
@@ -152,7 +153,7 @@ async function bringUp(start: Start): Promise<Whereabouts> {
   });
   return {
     gateways: places,
-    allocators: allocators.map(({ facts, pid }) => ({ node_id: facts.node_id ?? "", pid })),
+    allocators: allocators.map(({ facts, pid }) => ({ node_id: facts.node_id ?? "", url: facts.url ?? "", pid })),
     postgres: [postgres],
     nats,
     redis,

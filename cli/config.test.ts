@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { readConfig } from "./config.ts";
-import { configurationMarkdown, SETTINGS } from "./settings.ts";
+import { configurationMarkdown } from "./configuration-page.ts";
+import { SETTINGS } from "./settings.ts";
+
+t.test("an allocator answers probes only where it is told to", async (t) => {
+  t.equal(readConfig({}).healthPort, undefined);
+  t.equal(readConfig({ HEALTH_PORT: "0" }).healthPort, 0);
+  t.throws(() => readConfig({ HEALTH_PORT: "65536" }), { message: /HEALTH_PORT must be a whole number/ });
+});
 
 t.test("nothing said: the defaults of the specification", async (t) => {
   const config = readConfig({});

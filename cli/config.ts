@@ -12,6 +12,8 @@ import { type PaymentChoice, SETTINGS, type Setting, SettingProblem, UNSUPPORTED
 export interface Config {
   readonly port: number;
   readonly host: string;
+  /** `undefined`: an allocator answers no HTTP. */
+  readonly healthPort: number | undefined;
   /** Absolute. */
   readonly dataDir: string;
   /** `undefined`: the embedded Postgres. */
@@ -70,6 +72,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
   const config: Config = {
     port: port ?? read(SETTINGS.PORT),
     host: read(SETTINGS.HOST),
+    healthPort: reader.given(SETTINGS.HEALTH_PORT),
     dataDir: resolve(data ?? read(SETTINGS.USHER_DATA)),
     databaseUrl: reader.given(SETTINGS.DATABASE_URLS)?.[0],
     nats: reader.given(SETTINGS.NATS_URL),

@@ -1,4 +1,5 @@
-// The settings: one table of everything the environment can say. docs/CONFIGURATION.md is written from it.
+// The settings: one table of everything the environment can say. docs/CONFIGURATION.md is written from it
+// (configuration-page.ts).
 
 import type { Mailbox } from "../notifier/mail/carrier.ts";
 import type { SmtpServer } from "../notifier/mail/smtp-carrier.ts";
@@ -49,6 +50,15 @@ export const SETTINGS = {
     range: "an address of this machine",
     meaning: "The address the gateway listens on; `0.0.0.0` for all of them.",
     parse: parseHost,
+  }),
+  HEALTH_PORT: wholeNumber({
+    name: "HEALTH_PORT",
+    unit: "port",
+    min: 0,
+    max: 65_535,
+    meaning:
+      "Where `usher allocator` answers `/healthz`, `/readyz` and `/metrics`, on the address of `HOST`; 0 takes any free " +
+      "port. Without it, nowhere. (A gateway answers them where it listens.)",
   }),
   USHER_DATA: setting({
     name: "USHER_DATA",
@@ -223,7 +233,8 @@ function setting<Value>(options: PlainSetting<Value>): Setting<Value> {
 
 interface NumberSetting {
   readonly name: string;
-  readonly fallback: number;
+  /** Absent: nothing is to be said where nothing was. */
+  readonly fallback?: number;
   readonly unit: string;
   readonly min: number;
   readonly max: number;
@@ -233,7 +244,7 @@ interface NumberSetting {
 function wholeNumber({ name, fallback, unit, min, max, meaning }: NumberSetting): Setting<number> {
   return {
     name,
-    fallback: String(fallback),
+    fallback: fallback === undefined ? undefined : String(fallback),
     unit,
     range: `${min}–${max}`,
     meaning,
@@ -322,29 +333,4 @@ function valueOrProblem<Value>(parsed: Parsed<Value>): Value {
 
 function protocolOf(text: string): string | undefined {
   return URL.canParse(text) ? new URL(text).protocol : undefined;
-}
-
-/** docs/CONFIGURATION.md. */
-export function configurationMarkdown(): string {
-  const rows = Object.values<Setting<unknown>>(SETTINGS).map(
-    ({ name, fallback, unit, range, meaning }) =>
-      `| \`${name}\` | ${fallback === undefined ? "–" : `\`${fallback}\``} | ${unit || "–"} | ${range} | ${meaning} |`,
-  );
-  return [
-    "# Configuration",
-    "",
-    "Usher is configured by environment variables. They are read once, at start; every mistake is reported by name, all",
-    "of them at once, and the process ends with exit code 78. An empty variable counts as absent.",
-    "",
-    "This page is written by `npm run docs:configuration` from `cli/settings.ts`; a test keeps the two the same.",
-    "",
-    "| variable | default | unit | range | meaning |",
-    "|---|---|---|---|---|",
-    ...rows,
-    "",
-    "A parked long poll is an open connection, and a connection is an open file: 50,000 of them need a limit of at least",
-    "60,000 (`ulimit -Hn`, `LimitNOFILE=` of a systemd unit). Where fewer are allowed, fewer connections are taken, and the",
-    "log says so at start.",
-    "",
-  ].join("\n");
 }

@@ -1,5 +1,5 @@
-// One usher a database: until several nodes tell one another what they sold, a second one would show stale seat maps
-// for ever. This holds a Postgres advisory lock, on a connection of its own, for as long as the process lives.
+// One `usher start` a database: it tells nobody what it sold, so beside a second one, or beside a cluster, both would show
+// stale seat maps for ever. This holds a Postgres advisory lock, on a connection of its own, for as long as the process lives.
 // N1: the lock is the server's: it falls with the connection, so a process killed with -9 leaves nothing behind.
 // N2: a lost connection is no end: the lock is taken again when the server is back. Who finds it taken gives way.
 // N3: seats never depend on it; a second owner is fenced by its epoch in any case.
@@ -164,6 +164,6 @@ const isTaken = (error: unknown): boolean => error instanceof pg.DatabaseError &
 const takenFault = (cause: unknown): StartFault =>
   new StartFault(
     "database_in_use",
-    "Another usher is running on this database; stop it first or give this one a database of its own. Several nodes come with a later version.",
+    'Another usher is running on this database; stop it first or give this one a database of its own. Several nodes are a cluster: "usher allocator" and "usher gateway".',
     cause,
   );
