@@ -1,5 +1,5 @@
-// The payment simulator as a process: `main.ts --port 0 --data DIR [--late-ms N] [--webhook-url URL]`, key in PAYMENT_KEY,
-// the webhooks' secret in PAYMENT_WEBHOOK_SECRET or `--webhook-secret`. A parent that learns later where they go says so
+// The payment simulator as a process: `main.ts --port 0 --data DIR [--host ADDRESS] [--late-ms N] [--webhook-url URL]`, key
+// in PAYMENT_KEY, the webhooks' secret in PAYMENT_WEBHOOK_SECRET or `--webhook-secret`. A parent that learns later where they go says so
 // over IPC: `{webhook: {url, secret}}`.
 // Prints one line of JSON {url, pid} when ready, and sends the same over IPC when it was forked. Ends in good order on
 // SIGTERM and SIGINT, and when the parent that forked it is gone: nothing is left behind by a killed parent.
@@ -22,7 +22,8 @@ function optionsOf(args: string[], env: NodeJS.ProcessEnv): PaymentSimulatorOpti
   const webhook = webhookOf(values["webhook-url"], values["webhook-secret"] ?? env.PAYMENT_WEBHOOK_SECRET);
   const lateMs =
     values["late-ms"] === undefined ? {} : { lateMs: wholeNumber("--late-ms", values["late-ms"], 3_600_000) };
-  return { dataDir: values.data, port, apiKey, ...lateMs, ...(webhook === undefined ? {} : { webhook }) };
+  const { host } = values;
+  return { dataDir: values.data, port, host, apiKey, ...lateMs, ...(webhook === undefined ? {} : { webhook }) };
 }
 
 function webhookOf(url: string | undefined, secret: string | undefined): WebhookTarget | undefined {
@@ -36,6 +37,7 @@ function webhookOf(url: string | undefined, secret: string | undefined): Webhook
 
 interface Flags {
   readonly port: string;
+  readonly host: string;
   readonly data?: string;
   readonly "late-ms"?: string;
   readonly "webhook-url"?: string;
@@ -48,6 +50,7 @@ function parse(args: string[]): Flags {
       args,
       options: {
         port: { type: "string", default: "0" },
+        host: { type: "string", default: "127.0.0.1" },
         data: { type: "string" },
         "late-ms": { type: "string" },
         "webhook-url": { type: "string" },

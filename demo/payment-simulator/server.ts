@@ -1,6 +1,6 @@
 // The payment simulator: a server that speaks the subset of Stripe's PaymentIntents API that Usher uses, with a ledger
 // that survives kill -9. For the embedded default, for tests and for measurements; never for money. It binds to the
-// loopback interface.
+// loopback interface, unless told otherwise: its ledger is for everybody to read.
 // V1: no answer leaves before every record written so far is on disk, so nothing told can be forgotten.
 // V2: one process owns a data folder at a time.
 
@@ -36,6 +36,8 @@ export interface PaymentSimulatorOptions {
   readonly dataDir: string;
   /** 0: any free one. */
   readonly port: number;
+  /** An address of this machine; 127.0.0.1 unless said. */
+  readonly host?: string;
   readonly apiKey?: string;
   readonly lateMs?: number;
   /** Who is told what becomes of payments; nobody unless said, here or by `sendWebhooksTo`. */
@@ -62,7 +64,7 @@ export async function startPaymentSimulator(options: PaymentSimulatorOptions): P
     const book = new Book();
     file = await LedgerFile.open(ledgerPathOf(options.dataDir), (record) => book.apply(record as LedgerRecord));
     const service = new Service(book, file, options);
-    const url = await service.listen(options.port);
+    const url = await service.listen(options.port, options.host ?? "127.0.0.1");
     const close = async () => {
       await service.close();
       await lock.release();
@@ -121,15 +123,16 @@ class Service {
     this.#server.maxConnections = CONNECTIONS_MAX;
   }
 
-  listen(port: number): Promise<string> {
+  listen(port: number, host: string): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", (error) =>
         reject(
           new StartFault("port_taken", `The payment simulator cannot listen on port ${port}: ${error.message}`, error),
         ),
       );
-      this.#server.listen(port, "127.0.0.1", () => {
-        resolve(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`);
+      this.#server.listen(port, host, () => {
+        const shown = host.includes(":") ? `[${host}]` : host;
+        resolve(`http://${shown}:${(this.#server.address() as AddressInfo).port}`);
       });
     });
   }
