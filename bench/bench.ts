@@ -1,7 +1,9 @@
 // What every benchmark takes and gives back, and how rounds become a figure.
 // The machine it runs on is never quiet: several rounds, the median printed, the spread beside it.
 
-export interface BenchOptions {
+import type { BenchFlags } from "./flags.ts";
+
+export interface BenchOptions extends BenchFlags {
   /** A smoke run: every path once, figures meaningless. */
   readonly quick: boolean;
   readonly print: (line: string) => void;

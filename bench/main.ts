@@ -1,10 +1,12 @@
-// `npm run bench -- NAME [--json FILE] [--quick]`: finds the benchmark, runs it, prints its figures.
+// `npm run bench -- NAME`: finds the benchmark, runs it, prints its figures.
 // Each is imported only when asked for, so that none pays for another's dependencies.
 
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus, loadavg } from "node:os";
-import { parseArgs } from "node:util";
 import { type Bench, describe } from "./bench.ts";
+import { type BenchCall, FLAGS_USAGE, readCall } from "./flags.ts";
+
+const EXIT_USAGE = 64;
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   bookings: () => import("./bookings.ts"),
@@ -15,35 +17,36 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
 };
 
 async function main(): Promise<number> {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { json: { type: "string" }, quick: { type: "boolean", default: false } },
-  });
-  const name = positionals[0] ?? "";
-  const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
-  if (load === undefined || positionals.length > 1) {
-    console.error(
-      `usage: npm run bench -- NAME [--json FILE] [--quick]\nNAME is one of: ${Object.keys(BENCHES).join(", ")}`,
-    );
-    return 64;
+  let call: BenchCall;
+  try {
+    call = readCall(process.argv.slice(2));
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error));
   }
+  const load = Object.hasOwn(BENCHES, call.name) ? BENCHES[call.name] : undefined;
+  if (load === undefined) return usage(`there is no benchmark ${call.name}`);
   const loadBefore = loadavg()[0];
   const bench = await load();
-  const { figures } = await bench.run({ quick: values.quick, print: (line) => console.log(line) });
+  const { figures } = await bench.run({ ...call, print: (line) => console.log(line) });
   for (const figure of figures) console.log(describe(figure));
-  if (values.json !== undefined) {
+  if (call.json !== undefined) {
     const machine = {
       cpu: cpus()[0]?.model,
       cores: availableParallelism(),
       node: process.version,
       load_before: loadBefore,
     };
-    await writeFile(
-      values.json,
-      `${JSON.stringify({ bench: name, quick: values.quick, machine, figures }, null, 2)}\n`,
-    );
+    const { name, quick } = call;
+    await writeFile(call.json, `${JSON.stringify({ bench: name, quick, machine, figures }, null, 2)}\n`);
   }
   return 0;
+}
+
+function usage(mistake: string): number {
+  console.error(
+    `${mistake}\nusage: npm run bench -- NAME ${FLAGS_USAGE}\nNAME is one of: ${Object.keys(BENCHES).join(", ")}`,
+  );
+  return EXIT_USAGE;
 }
 
 process.exitCode = await main();
