@@ -1,6 +1,6 @@
-// The payment simulator as a process: `main.ts --port 0 --data DIR [--host ADDRESS] [--late-ms N] [--webhook-url URL]`, key
-// in PAYMENT_KEY, the webhooks' secret in PAYMENT_WEBHOOK_SECRET or `--webhook-secret`. A parent that learns later where they go says so
-// over IPC: `{webhook: {url, secret}}`.
+// The payment simulator as a process: `main.ts --port 0 --data DIR [--host ADDRESS] [--late-ms N] [--webhook-url URL]`,
+// key in PAYMENT_KEY, the webhooks' secret in PAYMENT_WEBHOOK_SECRET or `--webhook-secret`. A parent that learns later
+// where they go says so over IPC: `{webhook: {url, secret}}`.
 // Prints one line of JSON {url, pid} when ready, and sends the same over IPC when it was forked. Ends in good order on
 // SIGTERM and SIGINT, and when the parent that forked it is gone: nothing is left behind by a killed parent.
 
