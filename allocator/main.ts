@@ -148,7 +148,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     rules: { ...options.rules, instantPayments: payments === undefined },
     log,
     isStoreOpen: () => !isStopping && watch.isOpen(),
-    paymentsAvailable: () => payments?.available() ?? true,
+    paymentsAvailable: () => payments?.mayBegin() ?? true,
     onCommitted: news.after((update) => port.publish(update)),
     onUnfinished: (bookings) => saga?.onUnfinished(bookings),
     ...options.cluster,

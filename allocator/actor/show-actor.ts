@@ -52,6 +52,7 @@ export interface ActorSurroundings extends ClearingSurroundings {
 
 export class ShowActor implements Participant {
   readonly #state: ShowState;
+  readonly showId: ShowId;
   readonly epoch: number;
   readonly #around: ActorSurroundings;
   readonly #outbox: Outbox;
@@ -66,16 +67,13 @@ export class ShowActor implements Participant {
 
   constructor(state: ShowState, epoch: number, around: ActorSurroundings) {
     this.#state = state;
+    this.showId = state.showId;
     this.#rows = new WarmRows(state);
     this.#clearing = new Clearing(state, around);
     this.#outbox = new Outbox(state, epoch);
     this.epoch = epoch;
     this.#around = around;
     this.#toldQueued = queuedSeats(state);
-  }
-
-  get showId(): ShowId {
-    return this.#state.showId;
   }
 
   get isDead(): boolean {
@@ -210,11 +208,13 @@ export class ShowActor implements Participant {
   /** `undefined`: the actor is dead, or a bug just ended it. */
   #turn(command: ShowCommand, looked: boolean): Turn | undefined {
     if (this.#isDead) return undefined;
-    const { now, rules, paymentsAvailable } = this.#around;
+    // Asked only where it counts: the answer may be a promise.
+    const paymentsAvailable = command.kind !== "ConfirmBooking" || this.#around.paymentsAvailable();
     const seatsBefore = this.#seatsWhereSomebodyWaits();
     let turn: Turn;
     try {
-      turn = takeTurn(this.#state, command, { now: now(), rules, paymentsAvailable: paymentsAvailable(), looked });
+      const { now, rules } = this.#around;
+      turn = takeTurn(this.#state, command, { now: now(), rules, paymentsAvailable, looked });
     } catch (error) {
       // The state may be half changed: it dies with its actor.
       this.die("bug", error);

@@ -19,6 +19,16 @@ export interface Beat {
   /** This incarnation is still one of the living. */
   readonly isAlive: boolean;
   readonly viewVersion: number;
+  /** When this was: the store's clock. */
+  readonly storeNowMs: number;
+}
+
+/** What a judgement rests on. */
+export interface Grounds {
+  /** A heartbeat older than this is a witness. */
+  readonly staleMs: number;
+  /** By the store's clock: later nobody is set dead. The store may have stood still, and all heartbeats be old. */
+  readonly untilStoreMs: number;
 }
 
 /** `dead`: set dead now or before, or of a later incarnation; its place in the view is free. */
@@ -29,7 +39,7 @@ export interface MembershipStore {
   join(nodeId: string): Promise<number>;
   beat(nodeId: string, incarnation: number): Promise<Beat>;
   /** Sets the node dead if a witness says so: see above. */
-  judge(suspect: Member, staleMs: number): Promise<Verdict>;
+  judge(suspect: Member, grounds: Grounds): Promise<Verdict>;
   setState(nodeId: string, incarnation: number, state: "leaving" | "dead"): Promise<void>;
   view(): Promise<ClusterView>;
   /** Compare-and-set: `false` when the view is no longer of that version. */
@@ -54,23 +64,26 @@ export class PostgresMembershipStore implements MembershipStore {
   }
 
   async beat(nodeId: string, incarnation: number): Promise<Beat> {
-    const { rows } = await this.#pool.query<{ is_alive: boolean; version: number }>({
+    const { rows } = await this.#pool.query<{ is_alive: boolean; version: number; now_ms: number }>({
       name: "node-beat",
       text: `WITH beat AS (UPDATE node SET hb_at = clock_timestamp()
                            WHERE node_id = $1 AND incarnation = $2 AND state <> 'dead' RETURNING true)
-             SELECT EXISTS (SELECT FROM beat) AS is_alive, version FROM cluster_view`,
+             SELECT EXISTS (SELECT FROM beat) AS is_alive, version,
+                    (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms
+             FROM cluster_view`,
       values: [nodeId, incarnation],
     });
-    const row = rows[0] as { is_alive: boolean; version: number };
-    return { isAlive: row.is_alive, viewVersion: row.version };
+    const row = rows[0] as { is_alive: boolean; version: number; now_ms: number };
+    return { isAlive: row.is_alive, viewVersion: row.version, storeNowMs: row.now_ms };
   }
 
-  async judge({ nodeId, incarnation }: Member, staleMs: number): Promise<Verdict> {
+  async judge({ nodeId, incarnation }: Member, { staleMs, untilStoreMs }: Grounds): Promise<Verdict> {
     const { rows } = await this.#pool.query<{ is_dead: boolean }>({
       name: "node-judge",
       text: `WITH fallen AS (
                UPDATE node SET state = 'dead'
                WHERE node_id = $1 AND incarnation = $2 AND state <> 'dead'
+                 AND extract(epoch FROM clock_timestamp()) * 1000 < $6::float8
                  AND (hb_at < clock_timestamp() - $3 * interval '1 millisecond' OR NOT EXISTS (
                    SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $4::oid AND objid = $5::oid
                      AND objsubid = 2 AND granted
@@ -78,7 +91,7 @@ export class PostgresMembershipStore implements MembershipStore {
                RETURNING true)
              SELECT EXISTS (SELECT FROM fallen) OR NOT EXISTS (
                SELECT FROM node WHERE node_id = $1 AND incarnation = $2 AND state <> 'dead') AS is_dead`,
-      values: [nodeId, incarnation, staleMs, NODE_LOCK_SPACE, nodeLockKey(nodeId)],
+      values: [nodeId, incarnation, staleMs, NODE_LOCK_SPACE, nodeLockKey(nodeId), untilStoreMs],
     });
     return rows[0]?.is_dead === true ? "dead" : "alive";
   }

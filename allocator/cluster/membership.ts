@@ -2,48 +2,48 @@
 // M1: two witnesses: a node is set dead only if the bus is silent *and* Postgres agrees (membership-store.ts). Nothing
 //     rests on this for safety: a wrong verdict costs a takeover, never a seat.
 // M2: who was deaf judges nobody: after a stall of its own loop, a lost bus or a store that did not answer, a node first
-//     listens as long as it would have waited for others.
+//     listens as long as it would have waited for others. A judgement holds only while the store itself has not stood
+//     still since this node's own last beat: else everybody's beats are old.
 // M3: whoever finds itself dead gives up its shows at once and comes back as its next incarnation; the second time within
-//     a minute it waits before.
+//     a minute it waits before. Who leaves does not come back.
 // M4: views only go forward. They come by the bus at once, and with every heartbeat in any case.
+// M5: a change of the view never brings back a life that is over, nor puts an earlier one in the place of a later.
 
 import type { Bus } from "../../shared/cluster/bus.ts";
 import { HEARTBEATS, heartbeatSubject, VIEW_SUBJECT } from "../../shared/cluster/subjects.ts";
-import type { ClusterView, Member } from "../../shared/cluster/view.ts";
-import { memberOf, NO_VIEW, viewFrom, withMember, withoutMember } from "../../shared/cluster/view.ts";
+import {
+  type ClusterView,
+  hasMember,
+  type Member,
+  MEMBERS_MAX,
+  NO_VIEW,
+  viewFrom,
+  withMember,
+  withoutMember,
+} from "../../shared/cluster/view.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import { sleepMs, type TimerHandle, type Timers } from "../../shared/platform/timers.ts";
+import { Hearing } from "./hearing.ts";
+import { decodeJson, encodeJson, type Heartbeat, type HeartbeatFacts, heartbeatFrom } from "./heartbeat.ts";
 import type { MembershipStore } from "./membership-store.ts";
 
 const TICK_MS = 50;
 const HEARTBEAT_MS = 100;
 const BEAT_MS = 200;
-/** Not heard for so long: suspected. */
-export const SUSPECT_MS = 400;
 /** A heartbeat in Postgres older than this is a witness. */
 const STALE_MS = 500;
+/** By Postgres's clock, after this node's own last beat, a judgement still counts (M2). */
+const JUDGE_WITHIN_MS = 500;
 /** A tick that comes so late says that this process was not running. */
 const STALL_MS = 250;
 /** How long the store must have answered without a break before its heartbeats are believed to be old (M2). */
 const LISTEN_MS = 700;
-const JUDGE_AGAIN_MS = 100;
 const VIEW_CHANGES_MAX = 50;
 const REJOIN_SOON_MS = 60_000;
 const REJOIN_PAUSE_MIN_MS = 1_000;
 const REJOIN_PAUSE_MAX_MS = 30_000;
-
-export interface HeartbeatFacts {
-  /** Messages of updates published so far: who has heard fewer has missed some. */
-  readonly updates: number;
-  /** What of its dependencies does not answer. */
-  readonly unready: readonly string[];
-}
-
-export interface Heartbeat extends HeartbeatFacts {
-  readonly nodeId: string;
-  readonly incarnation: number;
-  readonly view: number;
-}
+/** Where the store could not be asked. */
+const REJOIN_AGAIN_MS = 500;
 
 export interface MembershipOptions {
   readonly nodeId: string;
@@ -55,8 +55,10 @@ export interface MembershipOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly facts: () => HeartbeatFacts;
+  /** Nobody else is this node: who was deposed comes back only then. */
+  readonly hasLock: () => boolean;
   /** Called with every newer view, in order; from the start on. */
-  readonly onView: (view: ClusterView, previous: ClusterView) => void;
+  readonly onView: (view: ClusterView) => void;
   /** A life begins: commands are taken under its number from now on. */
   readonly onIncarnation: (incarnation: number) => void;
   /** This life is over, the shows are others': give them up. */
@@ -65,36 +67,45 @@ export interface MembershipOptions {
 
 export class Membership {
   readonly #options: MembershipOptions;
+  readonly #hearing: Hearing;
   #view: ClusterView = NO_VIEW;
   #incarnation = 0;
   #state: "out" | "up" | "leaving" = "out";
-  readonly #heardAt = new Map<string, number>();
-  readonly #judgedAt = new Map<string, number>();
   #tickedAt = 0;
   #heartbeatAt = Number.NEGATIVE_INFINITY;
   #beatAt = Number.NEGATIVE_INFINITY;
+  /** Postgres's clock at the last beat. */
+  #storeNowMs = 0;
   #storeSince = Number.POSITIVE_INFINITY;
   #isBeating = false;
+  #isReading = false;
+  readonly #judging = new Set<string>();
   #timer: TimerHandle | undefined;
   #stops: (() => void)[] = [];
   #depositions = 0;
   #deposedAt = Number.NEGATIVE_INFINITY;
+  /** Leaves, or stops: it joins no more. */
+  #isGoing = false;
   #isStopped = false;
+  #joining: Promise<void> = Promise.resolve();
+  #endPause: () => void = () => undefined;
   readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#hearing = new Hearing(options.nodeId);
   }
 
   get view(): ClusterView {
     return this.#view;
   }
 
+  /** Of the life it leads; 0: none. */
   get incarnation(): number {
     return this.#incarnation;
   }
 
-  /** Joins; rejects where the store cannot be asked. */
+  /** Joins; rejects where the store cannot be asked: then stop it. */
   async start(): Promise<void> {
     const { bus } = this.#options;
     this.#stops = [
@@ -102,7 +113,9 @@ export class Membership {
       bus.subscribe(VIEW_SUBJECT, ({ data }) => this.#hearView(data)),
       bus.onConnection((isConnected) => isConnected && this.#listenAnew()),
     ];
-    await this.#join();
+    const joining = this.#join();
+    this.#joining = joining.catch(() => undefined);
+    await joining;
     this.#listenAnew();
     this.#tickedAt = this.#options.reading();
     this.#plan();
@@ -110,32 +123,36 @@ export class Membership {
 
   /** Takes no new shows from now on; the others hear of it. Rejects where the store cannot be asked. */
   async leave(): Promise<void> {
+    this.#isGoing = true;
+    this.#endPause();
+    await this.#joining;
     if (this.#state !== "up") return;
     this.#state = "leaving";
-    await this.#options.store.setState(this.#options.nodeId, this.#incarnation, "leaving");
-    await this.#changeView((members) => withMember(members, this.#self("leaving")));
+    const self = this.#self("leaving");
+    await this.#options.store.setState(self.nodeId, self.incarnation, "leaving");
+    await this.#changeView((members) => (hasMember(members, self) ? withMember(members, self) : [...members]));
   }
 
   /** Out of the view, if the store can be asked; ends everything. */
   async stop(): Promise<void> {
+    this.#isGoing = true;
     this.#isStopped = true;
+    this.#endPause();
     this.#options.timers.clearTimeout(this.#timer);
     for (const stop of this.#stops.splice(0)) stop();
-    await Promise.all(this.#underWay);
+    await this.#joining;
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
     if (this.#state === "out") return;
+    const self = this.#self("leaving");
     this.#state = "out";
+    this.#incarnation = 0;
     const { store, nodeId, log } = this.#options;
     try {
-      await store.setState(nodeId, this.#incarnation, "dead");
-      await this.#changeView((members) => withoutMember(members, this.#self("leaving")));
+      await store.setState(nodeId, self.incarnation, "dead");
+      await this.#changeView((members) => withoutMember(members, self));
     } catch (error) {
       log.warn({ reason: String(error) }, "left without a word: the others will notice");
     }
-  }
-
-  /** Somebody knows a newer view. */
-  lookUpView(): void {
-    this.#keep(this.#readView());
   }
 
   #self(state: Member["state"]): Member {
@@ -144,11 +161,22 @@ export class Membership {
 
   async #join(): Promise<void> {
     const { store, nodeId, onIncarnation, log } = this.#options;
-    this.#incarnation = await store.join(nodeId);
-    onIncarnation(this.#incarnation);
-    await this.#changeView((members) => withMember(members, this.#self("up")));
+    const incarnation = await store.join(nodeId);
+    if (this.#isGoing) return;
+    this.#incarnation = incarnation;
+    onIncarnation(incarnation);
+    const self = this.#self("up");
+    try {
+      await this.#changeView((members) => withMember(members, self));
+    } catch (error) {
+      // The view may have it all the same: without a life, nothing in it is this node's.
+      this.#incarnation = 0;
+      throw error;
+    }
     this.#state = "up";
-    log.info({ node_id: nodeId, incarnation: this.#incarnation, view: this.#view.version }, "joined the cluster");
+    log.info({ node_id: nodeId, incarnation, view: this.#view.version }, "joined the cluster");
+    // Set dead on the way, or another life of this node has begun.
+    if (!hasMember(this.#view.members, self)) this.#onDeposed();
   }
 
   /** Reads, changes, compares and sets, until it is so. */
@@ -158,10 +186,11 @@ export class Membership {
       const present = await store.view();
       this.#adopt(present);
       const members = change(present.members);
+      if (members.length > MEMBERS_MAX) throw new Error(`more than ${MEMBERS_MAX} nodes`);
       if (JSON.stringify(members) === JSON.stringify(present.members)) return;
       if (await store.changeView(present.version, members)) {
         const changed: ClusterView = { version: present.version + 1, members };
-        bus.publish(VIEW_SUBJECT, encode(changed));
+        bus.publish(VIEW_SUBJECT, encodeJson(changed));
         this.#adopt(changed);
         return;
       }
@@ -172,16 +201,10 @@ export class Membership {
 
   #adopt(view: ClusterView): void {
     if (view.version <= this.#view.version) return;
-    const previous = this.#view;
     this.#view = view;
-    const now = this.#options.reading();
-    for (const { nodeId, incarnation } of view.members) {
-      // A newcomer is given the time that it takes to be heard.
-      if (memberOf(previous, nodeId)?.incarnation !== incarnation) this.#heardAt.set(nodeId, now);
-    }
-    this.#options.onView(view, previous);
-    const self = memberOf(view, this.#options.nodeId);
-    if (this.#state !== "out" && self?.incarnation !== this.#incarnation) this.#keep(this.#onDeposed());
+    this.#hearing.adopt(view, this.#options.reading());
+    this.#options.onView(view);
+    if (this.#state !== "out" && !hasMember(view.members, this.#self("up"))) this.#onDeposed();
   }
 
   #plan(): void {
@@ -199,15 +222,17 @@ export class Membership {
     if (this.#state === "out") return;
     if (now - this.#heartbeatAt >= HEARTBEAT_MS) this.#sayAlive(now);
     if (!this.#isBeating && now - this.#beatAt >= BEAT_MS) this.#keep(this.#beat(now));
-    if (now - this.#storeSince < LISTEN_MS) return;
-    for (const member of this.#view.members) this.#suspect(member, now);
+    if (now - this.#storeSince < LISTEN_MS || !this.#options.bus.isConnected()) return;
+    for (const member of this.#hearing.suspects(now)) {
+      if (!this.#judging.has(member.nodeId)) this.#keep(this.#judge(member));
+    }
   }
 
   #sayAlive(now: number): void {
     const { bus, nodeId, facts } = this.#options;
     this.#heartbeatAt = now;
     const heartbeat: Heartbeat = { nodeId, incarnation: this.#incarnation, view: this.#view.version, ...facts() };
-    bus.publish(heartbeatSubject(nodeId), encode(heartbeat));
+    bus.publish(heartbeatSubject(nodeId), encodeJson(heartbeat));
   }
 
   async #beat(now: number): Promise<void> {
@@ -216,11 +241,12 @@ export class Membership {
     this.#beatAt = now;
     const incarnation = this.#incarnation;
     try {
-      const { isAlive, viewVersion } = await store.beat(nodeId, incarnation);
+      const { isAlive, viewVersion, storeNowMs } = await store.beat(nodeId, incarnation);
+      this.#storeNowMs = storeNowMs;
       if (this.#storeSince === Number.POSITIVE_INFINITY || reading() - now > STALL_MS) this.#storeSince = reading();
       if (incarnation !== this.#incarnation || this.#isStopped) return;
-      if (!isAlive) return await this.#onDeposed();
-      if (viewVersion > this.#view.version) await this.#readView();
+      if (!isAlive) this.#onDeposed();
+      else if (viewVersion > this.#view.version) this.#readView();
     } catch {
       // Nobody's heartbeat may have been written meanwhile (M2).
       this.#storeSince = Number.POSITIVE_INFINITY;
@@ -229,42 +255,43 @@ export class Membership {
     }
   }
 
-  #suspect(member: Member, now: number): void {
-    const { nodeId } = member;
-    if (nodeId === this.#options.nodeId) return;
-    if (now - (this.#heardAt.get(nodeId) ?? now) < SUSPECT_MS) return;
-    if (now - (this.#judgedAt.get(nodeId) ?? Number.NEGATIVE_INFINITY) < JUDGE_AGAIN_MS) return;
-    this.#judgedAt.set(nodeId, now);
-    this.#keep(this.#judge(member));
-  }
-
   async #judge(member: Member): Promise<void> {
     const { store, log } = this.#options;
+    const rests = { staleMs: STALE_MS, untilStoreMs: this.#storeNowMs + JUDGE_WITHIN_MS };
+    this.#judging.add(member.nodeId);
     try {
-      if ((await store.judge(member, STALE_MS)) === "alive") return;
+      if ((await store.judge(member, rests)) === "alive") return;
       log.warn({ node_id: member.nodeId, incarnation: member.incarnation }, "a node is dead: its shows move");
       await this.#changeView((members) => withoutMember(members, member));
     } catch (error) {
       log.debug({ reason: String(error) }, "a silent node could not be judged");
+    } finally {
+      this.#judging.delete(member.nodeId);
     }
   }
 
-  async #onDeposed(): Promise<void> {
+  #onDeposed(): void {
     const { reading, random, log, onDeposed } = this.#options;
     if (this.#state === "out") return;
     const now = reading();
     this.#depositions = now - this.#deposedAt < REJOIN_SOON_MS ? this.#depositions + 1 : 0;
     this.#deposedAt = now;
-    const wasLeaving = this.#state === "leaving";
-    this.#state = "out";
     log.error({ incarnation: this.#incarnation }, "deposed: the others hold this node for dead; it gives up its shows");
+    this.#state = "out";
+    this.#incarnation = 0;
     onDeposed();
     // Nobody takes shows from a node that goes anyway.
-    if (wasLeaving) return;
-    for (let attempt = this.#depositions; !this.#isStopped; attempt += 1) {
-      const pauseMs = attempt === 0 ? 0 : Math.min(REJOIN_PAUSE_MAX_MS, REJOIN_PAUSE_MIN_MS * 2 ** (attempt - 1));
-      if (pauseMs > 0) await this.#unlessStopped(pauseMs * (0.5 + random()));
-      if (this.#isStopped) return;
+    if (this.#isGoing) return;
+    const backOffMs = Math.min(REJOIN_PAUSE_MAX_MS, REJOIN_PAUSE_MIN_MS * 2 ** (this.#depositions - 1));
+    this.#joining = this.#rejoin(this.#depositions === 0 ? 0 : backOffMs * (0.5 + random()));
+  }
+
+  async #rejoin(pauseMs: number): Promise<void> {
+    const { hasLock, random, log } = this.#options;
+    for (let nextMs = pauseMs; ; nextMs = REJOIN_AGAIN_MS * (0.5 + random())) {
+      if (nextMs > 0) await this.#pause(nextMs);
+      if (this.#isGoing) return;
+      if (!hasLock()) continue;
       try {
         return await this.#join();
       } catch (error) {
@@ -273,54 +300,56 @@ export class Membership {
     }
   }
 
-  /** In steps, so that a stop need not wait for all of it. */
-  async #unlessStopped(delayMs: number): Promise<void> {
-    for (let left = delayMs; left > 0 && !this.#isStopped; left -= HEARTBEAT_MS) {
-      await sleepMs(Math.min(left, HEARTBEAT_MS), this.#options.timers);
-    }
+  /** Ends at once when the node goes. */
+  #pause(delayMs: number): Promise<void> {
+    const { timers } = this.#options;
+    return new Promise((resolve) => {
+      if (this.#isGoing) return resolve();
+      const handle = timers.setTimeout(resolve, delayMs);
+      this.#endPause = () => {
+        timers.clearTimeout(handle);
+        resolve();
+      };
+    });
   }
 
-  async #readView(): Promise<void> {
-    try {
-      this.#adopt(await this.#options.store.view());
-    } catch {
-      // The next heartbeat says again that there is a newer one.
-    }
+  /** One at a time; what fails is asked again with the next heartbeat that says there is a newer one. */
+  #readView(): void {
+    if (this.#isReading || this.#isStopped) return;
+    this.#isReading = true;
+    const reading = this.#options.store.view().then(
+      (view) => view,
+      () => undefined,
+    );
+    this.#keep(
+      reading.then((view) => {
+        this.#isReading = false;
+        if (view !== undefined) this.#adopt(view);
+      }),
+    );
   }
 
   #hear(data: Uint8Array): void {
-    const heartbeat = decode(data) as Partial<Heartbeat> | undefined;
-    if (typeof heartbeat?.nodeId !== "string" || typeof heartbeat.incarnation !== "number") return;
-    const member = memberOf(this.#view, heartbeat.nodeId);
-    // What an earlier life still says is no sign of this one.
-    if (member?.incarnation === heartbeat.incarnation) this.#heardAt.set(member.nodeId, this.#options.reading());
-    if (typeof heartbeat.view === "number" && heartbeat.view > this.#view.version) this.lookUpView();
+    const heartbeat = heartbeatFrom(data);
+    if (heartbeat === undefined) return;
+    this.#hearing.hear(heartbeat.nodeId, heartbeat.incarnation, this.#options.reading());
+    if (heartbeat.view > this.#view.version) this.#readView();
   }
 
   #hearView(data: Uint8Array): void {
-    const view = viewFrom(decode(data));
+    const view = viewFrom(decodeJson(data));
     if (view !== undefined) this.#adopt(view);
   }
 
   /** As if everybody had been heard just now (M2). */
   #listenAnew(): void {
     const now = this.#options.reading();
-    for (const { nodeId } of this.#view.members) this.#heardAt.set(nodeId, now);
+    this.#hearing.listenAnew(now);
     if (this.#storeSince !== Number.POSITIVE_INFINITY) this.#storeSince = now;
   }
 
   #keep(work: Promise<unknown>): void {
     this.#underWay.add(work);
     void work.finally(() => this.#underWay.delete(work));
-  }
-}
-
-const encode = (value: object): Uint8Array => Buffer.from(JSON.stringify(value));
-
-function decode(data: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(data).toString("utf8"));
-  } catch {
-    return undefined;
   }
 }

@@ -68,6 +68,11 @@ export class NodeLock {
     return lock;
   }
 
+  /** No other process is this node. */
+  get isHeld(): boolean {
+    return this.#held !== undefined;
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#askToStop();

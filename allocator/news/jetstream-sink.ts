@@ -83,7 +83,7 @@ export class JetStreamSink implements NewsSink {
   readonly #known = new Map<ShowId, Known>();
   #session: Session | undefined;
   #opening: Promise<Session> | undefined;
-  #streamCreated: string | undefined;
+  #streamId: string | undefined;
 
   constructor(options: JetStreamSinkOptions) {
     this.#options = options;
@@ -188,11 +188,11 @@ export class JetStreamSink implements NewsSink {
   }
 
   async #openOn(connection: NatsConnection): Promise<Session> {
-    const created = await ensureNewsStream(connection, this.#options.maxAgeMs);
-    if (created !== this.#streamCreated) {
+    const { id } = await ensureNewsStream(connection, this.#options.maxAgeMs);
+    if (id !== this.#streamId) {
       // Sequences of another stream mean nothing.
       for (const [showId, { through }] of this.#known) this.#known.set(showId, { through, lastSequence: undefined });
-      this.#streamCreated = created;
+      this.#streamId = id;
     }
     await this.#options.prepare?.(connection);
     const manager = await connection.jetstreamManager({ checkAPI: false, timeout: API_MAX_MS });

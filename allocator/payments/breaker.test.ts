@@ -1,7 +1,7 @@
 // Goal: it opens for a provider that is away and for nothing less. Method: votes and time by hand.
 
 import t from "tap";
-import { BREAKER_FAILURES_MIN, BREAKER_WINDOW_MS, PaymentBreaker } from "./breaker.ts";
+import { BREAKER_FAILURES_MIN, BREAKER_WINDOW_MS, PaymentBreaker, PROMISE_MS } from "./breaker.ts";
 
 const RESET_MS = 3_000;
 
@@ -32,6 +32,26 @@ t.test("one payment that fails again and again is one vote", async (t) => {
   t.ok(breaker.admits(), "one less than it takes");
   call("last:1", true);
   t.notOk(breaker.admits());
+});
+
+t.test("while open one probe is promised, and another when nobody came back for it", async (t) => {
+  const { time, breaker, open } = setUp();
+  t.ok(breaker.promise() && breaker.promise(), "closed: to everybody");
+  open();
+  t.notOk(breaker.promise());
+  time.now += RESET_MS;
+  t.ok(breaker.promise());
+  t.notOk(breaker.promise(), "the trial has not begun yet, and is somebody else's");
+  time.now += PROMISE_MS - 1;
+  t.notOk(breaker.promise());
+  time.now += 1;
+  t.ok(breaker.promise());
+  const probe = breaker.admit();
+  if (probe === undefined) return t.fail("not admitted");
+  time.now += PROMISE_MS;
+  t.notOk(breaker.promise(), "it is under way");
+  breaker.ended(probe, "probe", false);
+  t.ok(breaker.promise() && breaker.promise());
 });
 
 t.test("half of them is not enough, one more is", async (t) => {

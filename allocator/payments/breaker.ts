@@ -2,9 +2,13 @@
 // B1: a payment (its key) is one vote, however often it is asked about: one that is stuck never switches off the others.
 // B2: it opens when at least FAILURES_MIN payments failed within WINDOW_MS, and they are more than half of those heard of.
 // B3: after `resetMs` one call is let through to see. Only its end decides; what began before is not counted any more.
+// B4: between the promise that a payment may begin and its call lies a commit. While open, one probe is promised at a
+//     time: all others who came meanwhile would be recorded as paying and then not be sent.
 
 export const BREAKER_FAILURES_MIN = 5;
 export const BREAKER_WINDOW_MS = 10_000;
+/** A promise that nobody came back for is void after so long. */
+export const PROMISE_MS = 1_000;
 /** Votes remembered; the oldest goes first. */
 const VOTES_MAX = 4_096;
 
@@ -32,6 +36,7 @@ export class PaymentBreaker {
   #failures = 0;
   #openedAt: number | undefined;
   #isProbing = false;
+  #promisedAt = Number.NEGATIVE_INFINITY;
   /** Counts openings, closings and probes: an admission of an earlier one has no say. */
   #period = 0;
 
@@ -41,6 +46,16 @@ export class PaymentBreaker {
 
   admits(): boolean {
     return this.#openedAt === undefined || (!this.#isProbing && this.#untilProbeMs(this.#openedAt) <= 0);
+  }
+
+  /** B4. */
+  promise(): boolean {
+    if (!this.admits()) return false;
+    if (this.#openedAt === undefined) return true;
+    const now = this.#options.now();
+    if (now - this.#promisedAt < PROMISE_MS) return false;
+    this.#promisedAt = now;
+    return true;
   }
 
   /** `undefined`: not now. Whoever is admitted says how it `ended`. */

@@ -68,6 +68,11 @@ export interface PaymentGateway {
   look(reference: string, bookingId: BookingId, attempt: number): Promise<FindOutcome>;
   /** Whether a payment that begins now would be sent. */
   available(): boolean;
+  /**
+   * As `available`, for a payment that is about to be recorded: while it is only being tried whether the provider is
+   * back, one asker is told so, not everybody who comes before the trial has begun.
+   */
+  mayBegin(): boolean;
   /** When not available: how long until it is worth trying again. */
   retryAfterMs(): number;
   /** Ends what is under way as `unknown`; later calls are refused. */

@@ -83,6 +83,7 @@ class Till {
         return this.found;
       },
       available: () => true,
+      mayBegin: () => true,
       retryAfterMs: () => 0,
       close: async () => {
         this.isClosed = true;

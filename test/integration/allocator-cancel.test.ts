@@ -116,6 +116,7 @@ t.test("a booking that was captured is refunded, one that was only authorised is
     find: (...asked) => real.find(...asked),
     look: (...asked) => real.look(...asked),
     available: () => true,
+    mayBegin: () => true,
     retryAfterMs: () => 0,
     close: () => real.close(),
   });
@@ -143,6 +144,7 @@ t.test("with the provider away a booking is cancelled at once; a takeover gives 
     find: (...asked) => real.find(...asked),
     look: (...asked) => real.look(...asked),
     available: () => true,
+    mayBegin: () => true,
     retryAfterMs: () => 0,
     close: () => real.close(),
   };
@@ -229,6 +231,7 @@ function refundingAtMost(gateway: PaymentGateway, heardMax: number): PaymentGate
     find: (...asked) => gateway.find(...asked),
     look: (...asked) => gateway.look(...asked),
     available: () => gateway.available(),
+    mayBegin: () => gateway.mayBegin(),
     retryAfterMs: () => gateway.retryAfterMs(),
     close: () => gateway.close(),
   };

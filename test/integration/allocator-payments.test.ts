@@ -205,6 +205,7 @@ function stuckAt(
     find: (...asked) => gateway.find(...asked),
     look: (...asked) => gateway.look(...asked),
     available: () => gateway.available(),
+    mayBegin: () => gateway.mayBegin(),
     retryAfterMs: () => gateway.retryAfterMs(),
     close: async () => {
       close();
@@ -254,6 +255,7 @@ function impatient(gateway: PaymentGateway): PaymentGateway {
     find: (...asked) => gateway.find(...asked),
     look: (...asked) => gateway.look(...asked),
     available: () => gateway.available(),
+    mayBegin: () => gateway.mayBegin(),
     retryAfterMs: () => gateway.retryAfterMs(),
     close: () => gateway.close(),
   };
