@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   core: () => import("./core.ts"),
   payments: () => import("./payments.ts"),
   rush: () => import("./rush.ts"),
+  takeover: () => import("./takeover.ts"),
   waitlist: () => import("./waitlist.ts"),
 };
 
