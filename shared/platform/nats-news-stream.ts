@@ -3,7 +3,16 @@
 // S2: nobody's stream is bent into ours: one of that name that is something else is a fault, said plainly. What is an
 //     operator's choice (replicas, limits of size) stays as it is.
 
-import { type JetStreamManager, type NatsConnection, NatsError, nanos, RetentionPolicy, StorageType } from "nats";
+import { randomUUID } from "node:crypto";
+import {
+  type JetStreamManager,
+  type NatsConnection,
+  NatsError,
+  nanos,
+  RetentionPolicy,
+  StorageType,
+  type StreamInfo,
+} from "nats";
 import { natsFaultOf } from "./nats.ts";
 import { StartFault } from "./start-fault.ts";
 
@@ -27,16 +36,24 @@ export function jetStreamCodeOf(error: unknown): number | undefined {
   return error instanceof NatsError ? error.api_error?.err_code : undefined;
 }
 
+export interface NewsStream {
+  /** Another one is another stream, whose sequences mean something else. (Not its time of creation: nats-server 2.9
+   * tells another one after a restart.) */
+  readonly id: string;
+  /** Of the last message, 0 when there was none yet. */
+  readonly lastSequence: number;
+}
+
 /**
- * The stream, made or brought up to `maxAgeMs`; answers when it was made, in the server's words: another answer is
- * another stream. Throws a StartFault when that cannot be, a NatsFault when NATS does not answer.
+ * The stream, made or brought up to `maxAgeMs`. Throws a StartFault when that cannot be, a NatsFault when NATS does not
+ * answer.
  */
-export async function ensureNewsStream(connection: NatsConnection, maxAgeMs: number): Promise<string> {
+export async function ensureNewsStream(connection: NatsConnection, maxAgeMs: number): Promise<NewsStream> {
   try {
     const manager = await connection.jetstreamManager({ checkAPI: false, timeout: API_MAX_MS });
     const found = await infoOf(manager);
     if (found === undefined) return await addStream(manager, maxAgeMs);
-    const { config, created } = found;
+    const { config } = found;
     const wrong = differencesOf(config);
     if (wrong.length > 0) {
       throw new StartFault(
@@ -48,7 +65,7 @@ export async function ensureNewsStream(connection: NatsConnection, maxAgeMs: num
     if (config.max_age !== wanted.max_age || config.duplicate_window !== wanted.duplicate_window) {
       await manager.streams.update(NEWS_STREAM, wanted);
     }
-    return created;
+    return streamOf(found);
   } catch (error) {
     throw streamFault(error, connection);
   }
@@ -65,28 +82,31 @@ async function infoOf(manager: JetStreamManager) {
   }
 }
 
-async function addStream(manager: JetStreamManager, maxAgeMs: number): Promise<string> {
+async function addStream(manager: JetStreamManager, maxAgeMs: number): Promise<NewsStream> {
   try {
-    const { created } = await manager.streams.add({
+    const added = await manager.streams.add({
       name: NEWS_STREAM,
-      description: "What happens in the shows of this house, as CloudEvents",
+      description: `What happens in the shows of this house, as CloudEvents (${randomUUID()})`,
       subjects: [SUBJECTS],
       storage: StorageType.File,
       retention: RetentionPolicy.Limits,
       max_age: nanos(maxAgeMs),
       duplicate_window: nanos(windowMs(maxAgeMs)),
     });
-    return created;
+    return streamOf(added);
   } catch (error) {
     if (jetStreamCodeOf(error) !== STREAM_NAME_TAKEN) throw error;
-    // Somebody made it in between, with an age of their own.
-    return (await manager.streams.info(NEWS_STREAM)).created;
+    // Somebody made it in between.
+    return streamOf(await manager.streams.info(NEWS_STREAM));
   }
 }
 
-type StreamConfig = NonNullable<Awaited<ReturnType<typeof infoOf>>>["config"];
+const streamOf = ({ config, state }: StreamInfo): NewsStream => ({
+  id: config.description ?? "",
+  lastSequence: state.last_seq,
+});
 
-function differencesOf(config: StreamConfig): string[] {
+function differencesOf(config: StreamInfo["config"]): string[] {
   const differences: string[] = [];
   if (config.subjects?.join() !== SUBJECTS) differences.push(`its subjects are ${config.subjects?.join() || "none"}`);
   if (config.storage !== StorageType.File) differences.push("it is not kept in files");

@@ -324,6 +324,8 @@ const REFUSALS = new Set(["AUTHORIZATION_VIOLATION", "BAD_AUTHENTICATION", "PERM
 /** What the library threw, in our words. */
 export function natsFaultOf(error: unknown, connection?: NatsConnection): NatsFault {
   if (error instanceof NatsFault) return error;
+  // A bug is no fault of NATS.
+  if (error instanceof TypeError || error instanceof ReferenceError) throw error;
   // The library calls it a time-out when the connection was closed under it.
   if (connection?.isClosed()) return new NatsFault("away", "NATS went away", error);
   const refusal = error instanceof NatsError ? error.api_error?.description : undefined;
