@@ -359,6 +359,20 @@ t.test("a commit that the node did not hear of is found, by the next one, a load
   t.equal(house.told().length, 7, "nothing twice");
 });
 
+t.test("a hole among the commits that wait in memory is filled from the log", async (t) => {
+  const house = await new House().begun();
+  house.react = undefined;
+  house.load(SHOW);
+  await house.rest();
+  for (const isHeard of [true, true, false, true]) {
+    house.commit(SHOW, [[expired(SHOW)]], isHeard);
+    await house.rest();
+  }
+  house.react = (news) => news.length;
+  await house.tellings[0]?.answer(1);
+  t.same(house.told(), ["show-1:1:0", "show-1:2:0", "show-1:3:0", "show-1:4:0"]);
+});
+
 t.test("a commit that nobody wants takes no cursor past one that was not heard of", async (t) => {
   const house = await new House((type) => type === "payment.captured").begun();
   house.load(SHOW);
