@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   handover: () => import("./handover.ts"),
   payments: () => import("./payments.ts"),
   rush: () => import("./rush.ts"),
+  soak: () => import("./soak.ts"),
   takeover: () => import("./takeover.ts"),
   waitlist: () => import("./waitlist.ts"),
 };

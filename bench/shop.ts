@@ -44,12 +44,33 @@ export class Shop {
   }
 
   /** Two seats locked, paid for, booked. */
-  async book(connection: LoadConnection): Promise<string | undefined> {
+  book(connection: LoadConnection): Promise<string | undefined> {
+    return this.#book(connection, this.#next());
+  }
+
+  /** The same, and the seats are free again. */
+  async bookAndCancel(connection: LoadConnection): Promise<string | undefined> {
     const turn = this.#next();
+    let bookingId = "";
+    const failure = await this.#book(connection, turn, (id) => {
+      bookingId = id;
+    });
+    if (failure !== undefined) return failure;
+    const headers = this.#headers(turn, "x");
+    const answer = await connection.request("POST", `/v1/bookings/${bookingId}/cancel`, headers, "{}");
+    return answer.status === 200 ? undefined : wrong("cancel", answer);
+  }
+
+  async #book(
+    connection: LoadConnection,
+    turn: number,
+    onLocked: (id: string) => void = () => undefined,
+  ): Promise<string | undefined> {
     const lockHeaders = this.#headers(turn, "l");
     const lock = await connection.request("POST", "/v1/bookings/lock", lockHeaders, this.#lockBody(turn, 2));
     if (lock.status !== 201) return wrong("lock", lock);
     const { lock_id } = JSON.parse(lock.body) as { lock_id: string };
+    onLocked(lock_id);
     const body = `{"lock_id":"${lock_id}","payment_token":"pm_card_visa"}`;
     const confirm = await connection.request("POST", "/v1/bookings/confirm", this.#headers(turn, "c"), body);
     return confirm.status === 200 ? undefined : wrong("confirm", confirm);
@@ -80,7 +101,7 @@ export class Shop {
     return this.#turn;
   }
 
-  #headers(turn: number, what: "l" | "c"): string {
+  #headers(turn: number, what: "l" | "c" | "x"): string {
     return `${bearer(this.#tokens[turn % this.#tokens.length] as string)}X-Idempotency-Key: ${what}${turn}\r\n`;
   }
 }

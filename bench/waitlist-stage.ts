@@ -83,7 +83,7 @@ export class LineStage {
   }
 
   /** Shows of their own, all their seats held in twos. */
-  static async open(product: BenchProduct, prefix: string): Promise<LineStage> {
+  static async open(product: Pick<BenchProduct, "url" | "adminToken">, prefix: string): Promise<LineStage> {
     const stage = new LineStage(product.url, prefix);
     const admin = bearer(await product.adminToken());
     const policies = { hold_ttl_s: 3_600, offer_ttl_s: 3_600 };
