@@ -49,7 +49,7 @@ export async function startClusterNode(options: ClusterNodeOptions): Promise<Clu
     stops.push(() => lock.stop());
     const pool = membershipPool(options);
     stops.push(() => pool.end());
-    const node = await assemble(options, pool);
+    const node = await assemble(options, pool, lock);
     stops.push(node.stop);
     await node.start();
     return { nodeId, unready: node.unready, stop };
@@ -75,13 +75,15 @@ interface Assembled {
   stop(): Promise<void>;
 }
 
-async function assemble(options: ClusterNodeOptions, pool: Pool): Promise<Assembled> {
+async function assemble(options: ClusterNodeOptions, pool: Pool, lock: NodeLock): Promise<Assembled> {
   const { nodeId, bus, clock, timers, random, log } = options;
   const reading = (): number => clock.reading();
   const ownership = new RingOwnership(nodeId, reading);
   const claims = new ClaimNews({ nodeId, bus, timers, onClaim: (id, epoch) => allocator.shows.release(id, epoch) });
   const onClaimed = claims.tell.bind(claims);
-  const allocator: Allocator = await startAllocator({ ...options, cluster: { ownership, onClaimed } });
+  const starting = startAllocator({ ...options, cluster: { ownership, onClaimed } });
+  starting.catch(() => claims.stop());
+  const allocator: Allocator = await starting;
   const { port, shows, activeShows } = allocator;
   const server = new CommandServer({ nodeId, bus, serve: (...asked) => port.serve(...asked), timers, log });
   port.onUpdate((update) => server.publish(update));
@@ -94,6 +96,7 @@ async function assemble(options: ClusterNodeOptions, pool: Pool): Promise<Assemb
     reading,
     random,
     log,
+    hasLock: () => lock.isHeld,
     facts: () => ({ updates: server.updateNumber, unready: port.unready() }),
     onView: (view) => {
       ownership.adopt(view, membership.incarnation);

@@ -11,21 +11,14 @@
 
 import type { Bus } from "../../shared/cluster/bus.ts";
 import { HEARTBEATS, heartbeatSubject, VIEW_SUBJECT } from "../../shared/cluster/subjects.ts";
-import {
-  type ClusterView,
-  hasMember,
-  type Member,
-  MEMBERS_MAX,
-  NO_VIEW,
-  viewFrom,
-  withMember,
-  withoutMember,
-} from "../../shared/cluster/view.ts";
+import type { ClusterView, Member } from "../../shared/cluster/view.ts";
+import { hasMember, NO_VIEW, viewFrom, withMember, withoutMember } from "../../shared/cluster/view.ts";
 import type { Log } from "../../shared/platform/log.ts";
-import { sleepMs, type TimerHandle, type Timers } from "../../shared/platform/timers.ts";
+import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
 import { Hearing } from "./hearing.ts";
 import { decodeJson, encodeJson, type Heartbeat, type HeartbeatFacts, heartbeatFrom } from "./heartbeat.ts";
 import type { MembershipStore } from "./membership-store.ts";
+import { changeView } from "./view-change.ts";
 
 const TICK_MS = 50;
 const HEARTBEAT_MS = 100;
@@ -38,7 +31,6 @@ const JUDGE_WITHIN_MS = 500;
 const STALL_MS = 250;
 /** How long the store must have answered without a break before its heartbeats are believed to be old (M2). */
 const LISTEN_MS = 700;
-const VIEW_CHANGES_MAX = 50;
 const REJOIN_SOON_MS = 60_000;
 const REJOIN_PAUSE_MIN_MS = 1_000;
 const REJOIN_PAUSE_MAX_MS = 30_000;
@@ -130,7 +122,7 @@ export class Membership {
     this.#state = "leaving";
     const self = this.#self("leaving");
     await this.#options.store.setState(self.nodeId, self.incarnation, "leaving");
-    await this.#changeView((members) => (hasMember(members, self) ? withMember(members, self) : [...members]));
+    await this.#changeView((members) => (hasMember(members, self) ? withMember(members, self) : members));
   }
 
   /** Out of the view, if the store can be asked; ends everything. */
@@ -179,24 +171,8 @@ export class Membership {
     if (!hasMember(this.#view.members, self)) this.#onDeposed();
   }
 
-  /** Reads, changes, compares and sets, until it is so. */
-  async #changeView(change: (members: readonly Member[]) => Member[]): Promise<void> {
-    const { store, bus, random, timers } = this.#options;
-    for (let attempt = 0; attempt < VIEW_CHANGES_MAX; attempt += 1) {
-      const present = await store.view();
-      this.#adopt(present);
-      const members = change(present.members);
-      if (members.length > MEMBERS_MAX) throw new Error(`more than ${MEMBERS_MAX} nodes`);
-      if (JSON.stringify(members) === JSON.stringify(present.members)) return;
-      if (await store.changeView(present.version, members)) {
-        const changed: ClusterView = { version: present.version + 1, members };
-        bus.publish(VIEW_SUBJECT, encodeJson(changed));
-        this.#adopt(changed);
-        return;
-      }
-      await sleepMs(5 * (1 + random() * attempt), timers);
-    }
-    throw new Error("the view of the cluster changes too often");
+  #changeView(change: (members: readonly Member[]) => readonly Member[]): Promise<void> {
+    return changeView({ ...this.#options, adopt: (view) => this.#adopt(view) }, change);
   }
 
   #adopt(view: ClusterView): void {

@@ -18,11 +18,20 @@ export interface ClusterView {
 
 export const NO_VIEW: ClusterView = { version: 0, members: [] };
 
+/** As many as a ring takes. */
+export const MEMBERS_MAX = 1_024;
+
 /** Node ids are part of NATS subjects, application names and file names. */
 export const NODE_ID = /^[A-Za-z0-9_-]{1,40}$/;
 
 export const memberOf = (view: ClusterView, nodeId: string): Member | undefined =>
   view.members.find((member) => member.nodeId === nodeId);
+
+/** Whether it is this life of the node that is there. */
+export const hasMember = (
+  members: readonly Member[],
+  { nodeId, incarnation }: Pick<Member, "nodeId" | "incarnation">,
+) => members.some((member) => member.nodeId === nodeId && member.incarnation === incarnation);
 
 /** Those the ring gives shows to. */
 export const upNodes = (view: ClusterView): string[] =>
@@ -31,9 +40,11 @@ export const upNodes = (view: ClusterView): string[] =>
 const sorted = (members: readonly Member[]): Member[] =>
   [...members].sort((a, b) => (a.nodeId < b.nodeId ? -1 : a.nodeId > b.nodeId ? 1 : 0));
 
-/** `member` joins, comes back as another incarnation, or changes its state. */
+/** `member` joins, comes back as another incarnation, or changes its state; a later life of the node stays. */
 export const withMember = (members: readonly Member[], member: Member): Member[] =>
-  sorted([...members.filter(({ nodeId }) => nodeId !== member.nodeId), member]);
+  members.some(({ nodeId, incarnation }) => nodeId === member.nodeId && incarnation > member.incarnation)
+    ? [...members]
+    : sorted([...members.filter(({ nodeId }) => nodeId !== member.nodeId), member]);
 
 /** Without this life of the node; a later one stays. */
 export const withoutMember = (
@@ -41,12 +52,16 @@ export const withoutMember = (
   { nodeId, incarnation }: Pick<Member, "nodeId" | "incarnation">,
 ): Member[] => members.filter((member) => member.nodeId !== nodeId || member.incarnation !== incarnation);
 
-/** What came over a wire or out of a row; `undefined` when it is no view. */
+/** What came over a wire or out of a row (whose properties come in an order of its own); `undefined`: it is no view. */
 export function viewFrom(value: unknown): ClusterView | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { version, members } = value as Readonly<Record<string, unknown>>;
-  if (!isCount(version) || !Array.isArray(members) || !members.every(isMember)) return undefined;
-  return { version, members: sorted(members) };
+  if (!isCount(version) || !Array.isArray(members) || members.length > MEMBERS_MAX) return undefined;
+  if (!members.every(isMember) || new Set(members.map(({ nodeId }) => nodeId)).size < members.length) return undefined;
+  return {
+    version,
+    members: sorted(members.map(({ nodeId, incarnation, state }) => ({ nodeId, incarnation, state }))),
+  };
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
