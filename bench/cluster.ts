@@ -1,17 +1,18 @@
 // A whole cluster for a benchmark, as `usher cluster` starts it: every part a process of its own, data in a temporary
 // folder. Knows what each part costs, and can kill nodes and start further ones.
 
-import type { ChildProcess } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { issueToken } from "../cli/token.ts";
 import { createPool, type Pool } from "../shared/platform/postgres.ts";
 import { sleepMs, systemTimers } from "../shared/platform/timers.ts";
+import type { TestScope } from "../test/harness/postgres.ts";
 import { isAlive, treeOf } from "../test/harness/processes.ts";
-import { usher } from "../test/harness/product.ts";
+import { type RunningCommand, usher } from "../test/harness/product.ts";
 
 const TOKEN_TTL_S = 24 * 3_600;
+const CONNECTIONS_MAX = 4;
 const CONNECT_TIMEOUT_MS = 10_000;
 const GONE_LOOK_MS = 10;
 /** USER_HZ, which Linux fixes for what it tells of processes. */
@@ -27,23 +28,6 @@ export interface BenchClusterOptions {
 export interface BenchNode {
   readonly nodeId: string;
   readonly pid: number;
-}
-
-export interface BenchCluster {
-  readonly urls: readonly string[];
-  readonly gatewayPids: readonly number[];
-  /** Of this moment: those that were killed are gone, those that were started are there. */
-  readonly nodes: readonly BenchNode[];
-  readonly pool: Pool;
-  adminToken(): Promise<string>;
-  /** As `kill -9`. */
-  kill(node: BenchNode): void;
-  /** `usher allocator`; resolves when it has joined. */
-  startNode(nodeId: string): Promise<BenchNode>;
-  /** SIGTERM: hands its shows on; resolves when it is gone. */
-  stopNode(node: BenchNode): Promise<void>;
-  cpu(): Promise<CpuReading>;
-  stop(): Promise<void>;
 }
 
 /** Seconds of CPU since each part's start, by its name. */
@@ -67,98 +51,135 @@ interface Whereabouts {
 export async function startBenchCluster(options: BenchClusterOptions): Promise<BenchCluster> {
   const dataDir = await mkdtemp(join(tmpdir(), "usher-bench-cluster-"));
   const ends: (() => Promise<void>)[] = [() => rm(dataDir, { recursive: true, force: true })];
-  const end = async (): Promise<void> => {
-    for (const each of ends.splice(0).reverse()) await each();
-  };
   try {
-    return await bringUp(options, dataDir, ends, end);
+    return await bringUp(options, dataDir, ends);
   } catch (error) {
-    await end();
+    await endAll(ends);
     throw error;
   }
+}
+
+async function endAll(ends: (() => Promise<void>)[]): Promise<void> {
+  for (const end of ends.splice(0).reverse()) await end();
 }
 
 async function bringUp(
   { allocators, gateways, environment = {} }: BenchClusterOptions,
   dataDir: string,
   ends: (() => Promise<void>)[],
-  end: () => Promise<void>,
 ): Promise<BenchCluster> {
-  const scope = { teardown: (last: () => Promise<void>) => void ends.push(last) };
+  const scope: TestScope = { teardown: (end) => void ends.push(end) };
   const counts = ["--allocators", String(allocators), "--gateways", String(gateways)];
   const env = { PAYMENT_URL: "instant:", BOOKING_ATTEMPTS_PER_MIN: "0", LOG_LEVEL: "error", ...environment };
-  const cluster = usher(scope, ["cluster", ...counts, "--data", dataDir, "--no-demo"], env);
-  const ready = await cluster.line(/^\{/);
-  if (ready === undefined) throw new Error(`usher cluster ended: ${(await cluster.ended).stderr}`);
+  const command = usher(scope, ["cluster", ...counts, "--data", dataDir, "--no-demo"], env);
+  const ready = await command.line(/^\{/);
+  if (ready === undefined) throw new Error(`usher cluster ended: ${(await command.ended).stderr}`);
   ends.push(async () => {
-    cluster.child.kill("SIGINT");
-    await cluster.ended;
+    command.child.kill("SIGINT");
+    await command.ended;
   });
   const at = JSON.parse(ready) as Whereabouts;
-  const databaseUrl = (at.postgres[0] as Place).url;
   const pool = createPool({
-    url: databaseUrl,
-    max: 4,
+    url: databaseUrlOf(at),
+    max: CONNECTIONS_MAX,
     applicationName: "usher bench",
     statementTimeoutMs: 0,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
   });
   ends.push(() => pool.end());
-  const started = new Map<number, ReturnType<typeof usher>>();
-  let nodes: BenchNode[] = at.allocators.map(({ node_id, pid }) => ({ nodeId: node_id, pid }));
-  const without = (node: BenchNode): void => {
-    nodes = nodes.filter((other) => other !== node);
-  };
-  return {
-    urls: at.gateways.map(({ url }) => url),
-    gatewayPids: at.gateways.map(({ pid }) => pid),
-    get nodes() {
-      return nodes;
-    },
-    pool,
-    adminToken: () => issueToken(pool, ["admin"], TOKEN_TTL_S),
-    kill(node) {
-      without(node);
-      process.kill(node.pid, "SIGKILL");
-    },
-    async startNode(nodeId) {
-      const joining = { ...env, DATABASE_URLS: databaseUrl, NATS_URL: at.nats.url };
-      const command = usher(scope, ["allocator", "--node", nodeId], joining);
-      if ((await command.line(/^ready /)) === undefined) {
-        throw new Error(`usher allocator ended: ${(await command.ended).stderr}`);
-      }
-      const node = { nodeId, pid: pidOf(command.child) };
-      started.set(node.pid, command);
-      nodes = [...nodes, node];
-      return node;
-    },
-    async stopNode(node) {
-      without(node);
-      process.kill(node.pid, "SIGTERM");
-      await started.get(node.pid)?.ended;
-      while (isAlive(node.pid)) await sleepMs(GONE_LOOK_MS, systemTimers);
-    },
-    cpu: () => cpuOf(at, nodes),
-    stop: end,
-  };
+  return new BenchCluster({ at, env, pool, scope, stop: () => endAll(ends) });
 }
 
-const pidOf = (child: ChildProcess): number => child.pid ?? Number.NaN;
-
-async function cpuOf(at: Whereabouts, nodes: readonly BenchNode[]): Promise<CpuReading> {
-  const { user, system } = process.cpuUsage();
-  const parts: [name: string, pid: number][] = [
-    ...at.gateways.map(({ pid }, i): [string, number] => [`gateway ${i + 1}`, pid]),
-    ...nodes.map(({ nodeId, pid }): [string, number] => [`allocator ${nodeId}`, pid]),
-    ["postgres", (at.postgres[0] as Place).pid],
-    ["nats", at.nats.pid],
-  ];
-  const readings = await Promise.all(parts.map(async ([name, pid]) => [name, await cpuSecondsOf(pid)] as const));
-  return new Map([...readings, ["load", (user + system) / 1e6]]);
+interface ClusterParts {
+  readonly at: Whereabouts;
+  readonly env: Record<string, string>;
+  readonly pool: Pool;
+  readonly scope: TestScope;
+  readonly stop: () => Promise<void>;
 }
+
+export class BenchCluster {
+  readonly #parts: ClusterParts;
+  /** Those that did not start with the cluster, by their pid. */
+  readonly #started = new Map<number, RunningCommand>();
+  #nodes: readonly BenchNode[];
+
+  constructor(parts: ClusterParts) {
+    this.#parts = parts;
+    this.#nodes = parts.at.allocators.map(({ node_id, pid }) => ({ nodeId: node_id, pid }));
+  }
+
+  get urls(): readonly string[] {
+    return this.#parts.at.gateways.map(({ url }) => url);
+  }
+
+  get gatewayPids(): readonly number[] {
+    return this.#parts.at.gateways.map(({ pid }) => pid);
+  }
+
+  /** Of this moment: those that were killed are gone, those that were started are there. */
+  get nodes(): readonly BenchNode[] {
+    return this.#nodes;
+  }
+
+  get pool(): Pool {
+    return this.#parts.pool;
+  }
+
+  adminToken(): Promise<string> {
+    return issueToken(this.pool, ["admin"], TOKEN_TTL_S);
+  }
+
+  /** As `kill -9`. */
+  kill(node: BenchNode): void {
+    this.#nodes = this.#nodes.filter((other) => other !== node);
+    process.kill(node.pid, "SIGKILL");
+  }
+
+  /** `usher allocator`; resolves when it has joined. */
+  async startNode(nodeId: string): Promise<BenchNode> {
+    const { at, env, scope } = this.#parts;
+    const joining = { ...env, DATABASE_URLS: databaseUrlOf(at), NATS_URL: at.nats.url };
+    const command = usher(scope, ["allocator", "--node", nodeId], joining);
+    if ((await command.line(/^ready /)) === undefined) {
+      throw new Error(`usher allocator ended: ${(await command.ended).stderr}`);
+    }
+    const node = { nodeId, pid: command.child.pid ?? Number.NaN };
+    this.#started.set(node.pid, command);
+    this.#nodes = [...this.#nodes, node];
+    return node;
+  }
+
+  /** SIGTERM: it hands its shows on; resolves when it is gone. */
+  async stopNode(node: BenchNode): Promise<void> {
+    this.#nodes = this.#nodes.filter((other) => other !== node);
+    process.kill(node.pid, "SIGTERM");
+    await this.#started.get(node.pid)?.ended;
+    while (isAlive(node.pid)) await sleepMs(GONE_LOOK_MS, systemTimers);
+  }
+
+  async cpu(): Promise<CpuReading> {
+    const { at } = this.#parts;
+    const { user, system } = process.cpuUsage();
+    const parts: [name: string, pid: number][] = [
+      ...this.gatewayPids.map((pid, i): [string, number] => [`gateway ${i + 1}`, pid]),
+      ...this.#nodes.map(({ nodeId, pid }): [string, number] => [`allocator ${nodeId}`, pid]),
+      ["postgres", (at.postgres[0] as Place).pid],
+      ["nats", at.nats.pid],
+    ];
+    const readings = await Promise.all(parts.map(async ([name, pid]) => [name, await cpuSecondsOf(pid)] as const));
+    return new Map([...readings, ["load", (user + system) / 1e6]]);
+  }
+
+  stop(): Promise<void> {
+    return this.#parts.stop();
+  }
+}
+
+const databaseUrlOf = (at: Whereabouts): string => (at.postgres[0] as Place).url;
 
 /** Of a process and of everything it started, also of what has ended since. */
-export async function cpuSecondsOf(root: number): Promise<number> {
+async function cpuSecondsOf(root: number): Promise<number> {
   let ticks = 0;
   for (const pid of await treeOf(root)) {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
