@@ -3,6 +3,8 @@
 // T1: `timeout` bounds the whole call: waiting for a connection, sending, and the last byte of the answer.
 // T2: at most SOCKETS_MAX connections; whoever waits for one is bounded by the caller (see stripe-adapter.ts).
 // T3: a kept connection that the peer had closed just before is replaced once, at once. Every call has a key.
+// T4: whatever is JSON and has no `error` the client takes for what it asked for, whatever the status: a proxy's 502 would
+//     be a refund that was made. Here it is an error of the provider, and so is one that is not in Stripe's form.
 
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
@@ -136,5 +138,15 @@ const answerOf = (status: number, headers: IncomingHttpHeaders, body: string): H
   toStream: () => {
     throw new Error("answers are not streamed");
   },
-  toJSON: async () => JSON.parse(body),
+  toJSON: async () => verdictIn(status, JSON.parse(body)),
 });
+
+/** T4. */
+function verdictIn(status: number, json: unknown): unknown {
+  const error = typeof json === "object" && json !== null && "error" in json ? json.error : undefined;
+  const isVerdict =
+    error === undefined
+      ? status >= 200 && status <= 299
+      : typeof error === "object" && error !== null && "type" in error && typeof error.type === "string";
+  return isVerdict ? json : { error: { type: "api_error", message: `status ${status} without a word of Stripe's` } };
+}

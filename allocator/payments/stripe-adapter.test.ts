@@ -136,10 +136,8 @@ t.test("what the provider refuses is declined, with its reason", async (t) => {
     reason: "amount_too_large",
   });
   await gateway.authorise(order("pm_card_visa"));
-  t.same(await gateway.authorise(order("pm_card_visa", { amount: 1 })), {
-    kind: "declined",
-    reason: "idempotency_error",
-  });
+  const other = order("pm_card_visa", { amount: 1 });
+  t.same(await gateway.authorise(other), { kind: "unknown" }, "of the key's first request this says nothing");
 });
 
 t.test("a free order never reaches the provider", async (t) => {
@@ -377,12 +375,31 @@ t.test("answers that are no verdict are unknown", async (t) => {
     "still processing": answer("200 OK", JSON.stringify({ id: "pi_1", status: "processing" })),
     "too many requests": answer("429 Too Many Requests", JSON.stringify({ error: { type: "invalid_request_error" } })),
     "out of order": answer("503 Service Unavailable", JSON.stringify({ error: { type: "api_error" } })),
+    "a proxy's JSON": answer("502 Bad Gateway", JSON.stringify({ message: "no upstream" })),
+    "a proxy that knows no such path": answer("404 Not Found", JSON.stringify({ error: "Not Found" })),
+    "a proxy's own kind of error": answer("400 Bad Request", JSON.stringify({ error: { message: "no" } })),
+    "something else": answer("200 OK", JSON.stringify({ status: "ok" })),
+    "a redirect": answer("307 Temporary Redirect", JSON.stringify({ id: "pi_1", status: "requires_capture" })),
+    "the key was used with another request": answer(
+      "400 Bad Request",
+      JSON.stringify({ error: { type: "idempotency_error", message: "Keys for idempotent requests ..." } }),
+    ),
   };
   for (const [name, text] of Object.entries(answers)) {
     const url = await rawServer(t, (socket) => socket.end(text));
     const gateway = gatewayFor(t, url);
     t.same(await gateway.authorise(order("pm_card_visa")), { kind: "unknown" }, name);
     t.equal(await gateway.capture("pi_1", "capture-1"), "unknown", name);
+    t.equal(await gateway.cancel("pi_1", "cancel-1"), "unknown", name);
+    if (name !== "still processing") t.equal(await gateway.refund("pi_1", "refund-1"), "unknown", name);
+  }
+});
+
+t.test("a refund is given when the provider says so, or that it was", async (t) => {
+  const said: Readonly<Record<string, string>> = { succeeded: "refunded", pending: "refunded", failed: "failed" };
+  for (const [status, outcome] of Object.entries({ ...said, canceled: "failed" })) {
+    const url = await rawServer(t, (socket) => socket.end(answer("200 OK", JSON.stringify({ id: "re_1", status }))));
+    t.equal(await gatewayFor(t, url).refund("pi_1", "refund-1"), outcome, status);
   }
 });
 

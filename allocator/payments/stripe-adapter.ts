@@ -296,27 +296,26 @@ export class StripeGateway implements PaymentGateway {
   }
 }
 
+const VERDICT_STATUSES = new Set([400, 402, 404]);
+/** Not `idempotency_error`: the key was used with another request, by another version of us, and that may have succeeded. */
+const VERDICT_TYPES: ReadonlySet<string> = new Set(["card_error", "invalid_request_error"]);
+
 /** Throws a ProviderFailure where the provider gave no verdict. */
 async function answerOf(call: () => Promise<Made>): Promise<Answer> {
   try {
     const { id, status } = await withoutStackTraces(call);
+    if (typeof id !== "string") throw new ProviderFailure(new Error("what it answered has no id"));
     return { kind: "made", id, status: status ?? "" };
   } catch (error) {
     if (!(error instanceof Stripe.errors.StripeError)) throw new ProviderFailure(error);
-    switch (error.statusCode) {
-      case 400:
-      case 402:
-      case 404:
-        return {
-          kind: "refused",
-          code: error.decline_code ?? error.code ?? error.rawType ?? "refused",
-          intentStatus: error.payment_intent?.status,
-        };
-      case 409:
-        return { kind: "under_way" };
-      default:
-        throw new ProviderFailure(error);
-    }
+    const { statusCode = 0, rawType = "" } = error;
+    if (statusCode === 409) return { kind: "under_way" };
+    if (!VERDICT_STATUSES.has(statusCode) || !VERDICT_TYPES.has(rawType)) throw new ProviderFailure(error);
+    return {
+      kind: "refused",
+      code: error.decline_code || error.code || rawType,
+      intentStatus: error.payment_intent?.status,
+    };
   }
 }
 
@@ -325,10 +324,13 @@ function authorisationOf(reference: string, status: string): AuthoriseOutcome {
     case "requires_capture":
     case "succeeded":
       return { kind: "authorised", reference };
-    case "processing":
-      return { kind: "unknown" };
-    default:
+    case "canceled":
+    case "requires_action":
+    case "requires_confirmation":
+    case "requires_payment_method":
       return { kind: "declined", reason: status };
+    default:
+      return { kind: "unknown" };
   }
 }
 
