@@ -2,10 +2,12 @@
 
 import { randomBytes } from "node:crypto";
 import { AllocatorClient } from "../gateway/allocator-client.ts";
-import { assembleCatalogue } from "../gateway/catalogue/assemble.ts";
+import { assembleCatalogue, type Catalogue, type CatalogueParts } from "../gateway/catalogue/assemble.ts";
+import { hearOthers, tellOthers } from "../gateway/catalogue/others.ts";
 import { ClockWatch } from "../gateway/clock-watch.ts";
 import { GATEWAY_LIMITS } from "../gateway/config.ts";
 import { startGateway } from "../gateway/main.ts";
+import type { Bus } from "../shared/cluster/bus.ts";
 import { NO_VIEW, viewFrom } from "../shared/cluster/view.ts";
 import { createAlignedClock } from "../shared/platform/clock.ts";
 import { createLog } from "../shared/platform/log.ts";
@@ -76,9 +78,10 @@ async function bringUp(gatewayId: string, start: Start): Promise<string> {
   await watch.start();
   shutdown.add({ name: "clock", stop: () => watch.stop() });
   const link = await linkToNats({ nats, name: `usher ${gatewayId}`, log, shutdown });
+  const bus = natsBus(link);
   const client = new AllocatorClient({
     gatewayId,
-    bus: natsBus(link),
+    bus,
     readView: () => readView(pool),
     timers,
     now: () => clock.reading(),
@@ -87,14 +90,9 @@ async function bringUp(gatewayId: string, start: Start): Promise<string> {
   });
   await client.start();
   shutdown.add({ name: "allocators", stop: async () => client.stop() });
-  const defaults = {
-    holdTtlS: config.holdTtlMs / 1000,
-    graceS: config.holdGraceMs / 1000,
-    offerTtlS: config.offerTtlMs / 1000,
-  };
   const gateway = await startGateway({
     allocator: client,
-    catalogue: assembleCatalogue({ pool, allocator: client, clock, timers, log, defaults }),
+    catalogue: openCatalogue(start, { pool, allocator: client, clock, timers, log }, bus),
     pool,
     secrets: await loadSecrets(pool),
     log,
@@ -107,6 +105,22 @@ async function bringUp(gatewayId: string, start: Start): Promise<string> {
   });
   shutdown.add({ name: "gateway", stop: () => gateway.stop(), boundMs: DRAIN_MAX_MS });
   return gateway.url;
+}
+
+function openCatalogue(
+  { config, shutdown }: Start,
+  parts: Omit<CatalogueParts, "defaults" | "onChanged">,
+  bus: Bus,
+): Catalogue {
+  const defaults = {
+    holdTtlS: config.holdTtlMs / 1000,
+    graceS: config.holdGraceMs / 1000,
+    offerTtlS: config.offerTtlMs / 1000,
+  };
+  const catalogue = assembleCatalogue({ ...parts, defaults, onChanged: tellOthers(bus) });
+  const hearNoMore = hearOthers(bus, () => catalogue.invalidate());
+  shutdown.add({ name: "catalogue", stop: async () => hearNoMore() });
+  return catalogue;
 }
 
 async function readView(pool: Pool) {

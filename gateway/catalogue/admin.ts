@@ -1,5 +1,5 @@
 // What administrators change, through this gateway: imports and single shows. Owns what has to follow the commit:
-// this gateway's cached answers are dropped, and the shows' owners are told to read their terms again.
+// this gateway's cached answers are dropped, other gateways hear of it, and the shows' owners read their terms again.
 // A1: imports of this gateway take turns, and at most IMPORTS_WAITING_MAX wait: each holds a document in memory.
 // A2: what fails after the commit does not undo it. It is reported: the owner compares terms when it next loads.
 
@@ -20,6 +20,8 @@ export interface CatalogueAdminOptions {
   readonly allocator: Pick<AllocatorPort, "ask">;
   readonly timers: Timers;
   readonly log: Log;
+  /** After a commit: other gateways keep answers too. */
+  readonly onChanged?: () => void;
 }
 
 /** `behind`: shows that could not be told; they go on with their old terms until their owner loads them again. */
@@ -80,6 +82,7 @@ export class CatalogueAdmin {
   /** After the commit. Answers the shows that could not be told. */
   async #follow(changed: readonly ShowId[]): Promise<ShowId[]> {
     this.#options.reader.invalidate();
+    this.#options.onChanged?.();
     const behind: ShowId[] = [];
     const rest = changed.values();
     const tell = async (): Promise<void> => {

@@ -26,6 +26,8 @@ export interface CatalogueParts {
   readonly timers: Timers;
   readonly log: Log;
   readonly defaults: PolicyDefaults;
+  /** The catalogue was changed through this gateway; nobody else has one, unless given. */
+  readonly onChanged?: () => void;
 }
 
 /** What its routes share with the gateway's others. */
@@ -37,6 +39,8 @@ export interface CatalogueShared {
 export interface Catalogue {
   /** For everybody who must know a show's hall. */
   readonly shows: ShowDirectory;
+  /** It was changed by somebody else: answers that are kept are dropped. */
+  invalidate(): void;
   endpoints(shared: CatalogueShared): Endpoint[];
 }
 
@@ -47,6 +51,7 @@ export function assembleCatalogue(parts: CatalogueParts): Catalogue {
   const admin = new CatalogueAdmin({ ...parts, reader });
   return {
     shows,
+    invalidate: () => reader.invalidate(),
     endpoints: ({ seats, operations }) => {
       const answers = new ShowAnswers({ directory: shows, reader, seats, defaults });
       return [

@@ -1,5 +1,6 @@
 // The catalogue's answers, rendered and kept for a second: what makes listing films as cheap as sending bytes.
-// R1: prices, times and counts are at most FRESH_MS old. R2: what was changed through this gateway shows at once.
+// R1: prices, times and counts are at most FRESH_MS old. R2: what was changed through this gateway shows at once;
+// through another, as soon as that is heard (others.ts).
 
 import { assert } from "../../shared/kernel/assert.ts";
 import type { ShowId } from "../../shared/kernel/ids.ts";

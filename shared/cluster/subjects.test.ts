@@ -9,6 +9,7 @@ t.test("every name is one subject of its own, without wildcards", async (t) => {
     subjects.heartbeatSubject("node-1"),
     subjects.VIEW_SUBJECT,
     subjects.claimSubject("node-1"),
+    subjects.CATALOGUE_SUBJECT,
   ];
   t.same(names, [
     "usher.command.node-1.7",
@@ -17,6 +18,7 @@ t.test("every name is one subject of its own, without wildcards", async (t) => {
     "usher.heartbeat.node-1",
     "usher.view",
     "usher.claim.node-1",
+    "usher.catalogue",
   ]);
   t.equal(new Set(names.map((name) => name.split(".").slice(0, 2).join("."))).size, names.length);
 });

@@ -10,6 +10,7 @@
 // | usher.heartbeat.<node>             | that node             | nodes, gateways       | that it lives, and how it is  |
 // | usher.view                         | who changed the view  | nodes, gateways       | the view                      |
 // | usher.claim.<node>                 | that node             | nodes                 | which shows it has claimed    |
+// | usher.catalogue                    | who changed it        | gateways              | nothing: read it again        |
 
 import { assert } from "../kernel/assert.ts";
 
@@ -62,3 +63,6 @@ export function claimSubject(nodeId: string): string {
   return `usher.claim.${nodeId}`;
 }
 export const CLAIMS = "usher.claim.*";
+
+/** The catalogue was changed. A hint: who misses it goes on with answers of a second ago for that second. */
+export const CATALOGUE_SUBJECT = "usher.catalogue";

@@ -9,6 +9,7 @@ import { ensureNewsConsumer } from "../../notifier/consumer-session.ts";
 import { durableOf, NewsConsumer, type NewsConsumerOptions } from "../../notifier/from-jetstream.ts";
 import {
   ANY_UPDATES,
+  CATALOGUE_SUBJECT,
   CLAIMS,
   claimSubject,
   commandSubject,
@@ -64,8 +65,8 @@ const all = ({ publish, subscribe }: { publish: string[]; subscribe: string[] })
   [...subscribe.map((subject) => `subscribe ${subject}`), ...publish.map((subject) => `publish ${subject}`)].sort();
 
 const OF_GATEWAY = {
-  publish: [commandSubject("n1", 1)],
-  subscribe: [replySubject("g1", "*"), ANY_UPDATES, HEARTBEATS, VIEW_SUBJECT],
+  publish: [commandSubject("n1", 1), CATALOGUE_SUBJECT],
+  subscribe: [replySubject("g1", "*"), ANY_UPDATES, HEARTBEATS, VIEW_SUBJECT, CATALOGUE_SUBJECT],
 };
 const OF_ALLOCATOR = {
   publish: [replySubject("g1", "r"), updateSubject("n1"), heartbeatSubject("n1"), VIEW_SUBJECT, claimSubject("n1")],
@@ -113,7 +114,7 @@ t.test("an allocator does what an allocator does, and commands nobody", async (t
       `$JS.API.CONSUMER.DELETE.${NEWS_STREAM}.mail`,
       "$SYS.REQ.SERVER.PING",
     ],
-    subscribe: [replySubject("g1", "*"), ANY_UPDATES, "usher.>", ">", "usher.news.>"],
+    subscribe: [replySubject("g1", "*"), ANY_UPDATES, CATALOGUE_SUBJECT, "usher.>", ">", "usher.news.>"],
   };
   t.same((await refused(t, "allocator", alien)).sort(), all(alien));
 });
