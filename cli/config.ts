@@ -18,8 +18,9 @@ export interface Config {
   readonly dataDir: string;
   /** `undefined`: the embedded Postgres. */
   readonly databaseUrl: string | undefined;
-  /** `undefined`: there is no cluster. */
+  /** `undefined`: there is no cluster, and the news stays in the process. */
   readonly nats: NatsAddress | undefined;
+  readonly newsMaxAgeMs: number;
   readonly payment: PaymentChoice;
   readonly paymentKey: string | undefined;
   /** Empty where none is set. */
@@ -76,6 +77,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     dataDir: resolve(data ?? read(SETTINGS.USHER_DATA)),
     databaseUrl: reader.given(SETTINGS.DATABASE_URLS)?.[0],
     nats: reader.given(SETTINGS.NATS_URL),
+    newsMaxAgeMs: read(SETTINGS.NEWS_MAX_AGE_S) * 1000,
     payment,
     paymentKey,
     paymentWebhookSecrets: reader.given(SETTINGS.PAYMENT_WEBHOOK_SECRET) ?? [],

@@ -78,9 +78,12 @@ export const SETTINGS = {
     name: "NATS_URL",
     fallback: undefined,
     range: "`nats://…` or `tls://…`, several servers of one NATS with commas",
-    meaning: "The bus of a cluster: what `usher allocator` and `usher gateway` join by.",
+    meaning:
+      "The bus of a cluster: what `usher allocator` and `usher gateway` join by. `usher start` puts the events of all " +
+      "shows into its JetStream stream `USHER_NEWS`.",
     parse: parseNats,
   }),
+  NEWS_MAX_AGE_S: seconds("NEWS_MAX_AGE_S", 604_800, 3600, 31_536_000, "How long the stream keeps an event."),
   PAYMENT_URL: setting<PaymentChoice>({
     name: "PAYMENT_URL",
     fallback: undefined,

@@ -86,6 +86,7 @@ const floorOf = ({ ack_floor, config }: ConsumerInfo): number =>
 
 interface Parts {
   readonly connection: NatsConnection;
+  readonly streamId: string;
   readonly manager: JetStreamManager;
   readonly cursors: ToldCursors;
   readonly durable: string;
@@ -94,14 +95,16 @@ interface Parts {
 
 export class ConsumerSession {
   readonly connection: NatsConnection;
+  readonly streamId: string;
   readonly cursors: ToldCursors;
   readonly lanes = new Map<ShowId, ShowLane>();
   readonly #manager: JetStreamManager;
   readonly #durable: string;
   #floor: number;
 
-  private constructor({ connection, manager, cursors, durable, floor }: Parts) {
+  private constructor({ connection, streamId, manager, cursors, durable, floor }: Parts) {
     this.connection = connection;
+    this.streamId = streamId;
     this.cursors = cursors;
     this.#manager = manager;
     this.#durable = durable;
@@ -113,7 +116,7 @@ export class ConsumerSession {
     const { streamId, floor } = await ensureNewsConsumer(connection, options);
     const manager = await connection.jetstreamManager({ checkAPI: false, timeout: API_MAX_MS });
     const cursors = await ToldCursors.open({ connection, durable, streamId, maxAgeMs });
-    return new ConsumerSession({ connection, manager, cursors, durable, floor });
+    return new ConsumerSession({ connection, streamId, manager, cursors, durable, floor });
   }
 
   get isOver(): boolean {

@@ -33,11 +33,11 @@ const PAUSE_IN_HAND_MAX_MS = 5_000;
 const PAUSING_MAX = 50;
 const ABOVE_PAUSING_MS = 1_000;
 const SHOWS_MISSING_MAX = 10_000;
-const STOP_MAX_MS = 10_000;
+const STOP_MAX_MS = 5_000;
 
 export interface NewsConsumerOptions {
   readonly link: NatsLink;
-  /** Its name is the durable's: letters, digits, `-` and `_`. */
+  /** Names the durable: another name is another consumer, which begins with the present. */
   readonly sink: NewsSink;
   /** Of the stream. */
   readonly maxAgeMs: number;
@@ -47,10 +47,16 @@ export interface NewsConsumerOptions {
   readonly log: Log;
 }
 
+interface Told {
+  readonly streamId: string;
+  readonly sequence: number;
+}
+
 type Outcome = "went on" | "partly refused" | "refused" | "not its turn";
 
 export const durableOf = ({ sink, maxAgeMs, ackWaitMs }: NewsConsumerOptions): DurableOptions => ({
-  durable: sink.name,
+  // JetStream takes neither blanks nor colons and the like.
+  durable: sink.name.replaceAll(/[^A-Za-z0-9_-]/g, "-"),
   ackWaitMs: ackWaitMs ?? ACK_WAIT_MS,
   maxAgeMs,
 });
@@ -58,9 +64,12 @@ export const durableOf = ({ sink, maxAgeMs, ackWaitMs }: NewsConsumerOptions): D
 export class NewsConsumer {
   readonly #options: NewsConsumerOptions;
   readonly #log: Log;
+  readonly #durable: DurableOptions;
   readonly #telling = new Map<ShowId, Promise<void>>();
   /** How often in a row a show could not go on. */
   readonly #misses = new Map<ShowId, number>();
+  /** Told, and not yet written down: NATS went away in between. */
+  readonly #unrecorded = new Map<ShowId, Told>();
   /** Who pauses, to be woken by a stop. */
   readonly #pauses = new Set<() => void>();
   #inHand = 0;
@@ -74,8 +83,8 @@ export class NewsConsumer {
   });
 
   constructor(options: NewsConsumerOptions) {
-    if (!/^[A-Za-z0-9_-]{1,64}$/.test(options.sink.name)) throw new Error(`no name of a durable: ${options.sink.name}`);
     this.#options = options;
+    this.#durable = durableOf(options);
     this.#log = options.log.child({ sink: options.sink.name });
   }
 
@@ -90,6 +99,7 @@ export class NewsConsumer {
     this.#onRoom();
     for (const wake of this.#pauses) wake();
     await this.#running;
+    await this.#told();
   }
 
   async #run(): Promise<void> {
@@ -98,7 +108,7 @@ export class NewsConsumer {
       const connection = await this.#connection(link);
       if (connection === undefined) return;
       try {
-        const session = await ConsumerSession.open(connection, durableOf(this.#options));
+        const session = await ConsumerSession.open(connection, this.#durable);
         pauseMs = RETRY_MIN_MS;
         await this.#serve(session);
       } catch (error) {
@@ -137,7 +147,7 @@ export class NewsConsumer {
         }
         const end = await pull(session.connection, {
           stream: NEWS_STREAM,
-          durable: this.#options.sink.name,
+          durable: this.#durable.durable,
           batch: room,
           expiresMs: PULL_MS,
           onMessage: (message) => this.#take(session, message),
@@ -152,10 +162,13 @@ export class NewsConsumer {
   }
 
   async #finish({ connection }: ConsumerSession): Promise<void> {
-    const { timers } = this.#options;
-    await within(Promise.all(this.#telling.values()), STOP_MAX_MS, () => undefined, timers);
+    await this.#told();
     const flushed = connection.isClosed() ? Promise.resolve() : connection.flush().catch(() => undefined);
-    await within(flushed, PULL_MS, () => undefined, timers);
+    await within(flushed, PULL_MS, () => undefined, this.#options.timers);
+  }
+
+  async #told(): Promise<void> {
+    await within(Promise.all(this.#telling.values()), STOP_MAX_MS, () => undefined, this.#options.timers);
   }
 
   /** F4: a sink may take longer than the server waits. */
@@ -213,6 +226,8 @@ export class NewsConsumer {
 
   async #step(session: ConsumerSession, lane: ShowLane, head: Item): Promise<Outcome> {
     const { showId } = lane;
+    const unrecorded = this.#unrecorded.get(showId);
+    if (unrecorded !== undefined) await this.#record(session, showId, unrecorded);
     if (session.isTold(showId, head)) {
       this.#done(lane, head.message.sequence);
       return "went on";
@@ -223,9 +238,16 @@ export class NewsConsumer {
     const chain = lane.chain(TOLD_AT_ONCE_MAX);
     const safe = chain[(await this.#tell(chain)) - 1];
     if (safe === undefined) return "refused";
-    await session.cursors.moveTo(showId, safe.message.sequence);
+    await this.#record(session, showId, { streamId: session.streamId, sequence: safe.message.sequence });
     this.#done(lane, safe.message.sequence);
     return safe === chain.at(-1) ? "went on" : "partly refused";
+  }
+
+  async #record(session: ConsumerSession, showId: ShowId, told: Told): Promise<void> {
+    if (this.#unrecorded.size > SHOWS_MISSING_MAX) this.#unrecorded.clear();
+    this.#unrecorded.set(showId, told);
+    if (told.streamId === session.streamId) await session.cursors.moveTo(showId, told.sequence);
+    this.#unrecorded.delete(showId);
   }
 
   /** 0: none. */
