@@ -54,7 +54,7 @@ export class AllocatorClient implements AllocatorPort {
   readonly #asked = new Map<number, Asked>();
   /** To be sent at the end of the tick. */
   #outgoing: Asked[] = [];
-  #isFlushPlanned = false;
+  #flushing: TimerHandle | undefined;
   #lastId = 0;
   #lastMessage = 0;
   /** By number: for those that nobody heard. */
@@ -71,17 +71,22 @@ export class AllocatorClient implements AllocatorPort {
     this.#feed = new UpdateFeed(options.now);
   }
 
-  /** Rejects when the view cannot be read. */
+  /** Rejects when the view cannot be read; nothing is left of it then. */
   async start(): Promise<void> {
     const { bus, gatewayId, readView } = this.#options;
     this.#stops = [
       bus.subscribe(ANY_UPDATES, ({ data }) => this.#feed.hear(data)),
-      bus.subscribe(HEARTBEATS, ({ data }) => this.#feed.hearHeartbeat(data)),
+      bus.subscribe(HEARTBEATS, ({ data }) => this.#lookUp(this.#feed.hearHeartbeat(data))),
       bus.subscribe(replySubject(gatewayId, "*"), (message) => this.#hear(message)),
       bus.subscribe(VIEW_SUBJECT, ({ data }) => this.#adopt(viewFrom(jsonOf(data)))),
       bus.onConnection((isConnected) => isConnected && this.#onReconnected()),
     ];
-    this.#adopt(await readView());
+    try {
+      this.#adopt(await readView());
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
     this.#plan();
   }
 
@@ -89,6 +94,7 @@ export class AllocatorClient implements AllocatorPort {
   stop(): void {
     this.#isStopped = true;
     this.#options.timers.clearTimeout(this.#sweep);
+    this.#options.timers.clearImmediate(this.#flushing);
     for (const stop of this.#stops.splice(0)) stop();
     for (const asked of this.#asked.values()) this.#end(asked, late(asked));
   }
@@ -137,21 +143,20 @@ export class AllocatorClient implements AllocatorPort {
     if (asked.isOutgoing) return;
     asked.isOutgoing = true;
     this.#outgoing.push(asked);
-    if (this.#isFlushPlanned) return;
-    this.#isFlushPlanned = true;
-    this.#options.timers.setImmediate(() => this.#flush());
+    this.#flushing ??= this.#options.timers.setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    this.#isFlushPlanned = false;
+    this.#flushing = undefined;
+    const isConnected = this.#options.bus.isConnected();
     const outgoing = this.#outgoing;
     this.#outgoing = [];
     const byNode = new Map<string, { readonly node: Member; readonly asked: Asked[] }>();
     for (const asked of outgoing) {
       asked.isOutgoing = false;
       if (!this.#asked.has(asked.id)) continue;
-      const node = this.#routes.routeOf(asked.showId);
-      // Nobody is up: it waits for a view.
+      const node = isConnected ? this.#routes.routeOf(asked.showId) : undefined;
+      // Nobody is up, or the bus is away: it waits for a view, or for the bus.
       if (node === undefined) this.#later(asked);
       else {
         const known = byNode.get(node.nodeId);
@@ -168,6 +173,19 @@ export class AllocatorClient implements AllocatorPort {
   #publish(node: Member, batch: readonly Asked[]): void {
     const { bus, gatewayId, now } = this.#options;
     const sentAt = now();
+    const commands = batch.map(({ id, showId, command, endsAt }) => ({
+      id,
+      showId,
+      command,
+      deadlineMs: Math.max(1, Math.round(endsAt - sentAt)),
+    }));
+    const parts = commandMessages({ from: gatewayId, view: this.#routes.view.version, commands });
+    if (parts.length > 1 && batch.length > 1) {
+      // Each part is a message of its own: one of them may be heard and another not.
+      const middle = batch.length >>> 1;
+      this.#publish(node, batch.slice(0, middle));
+      return this.#publish(node, batch.slice(middle));
+    }
     this.#lastMessage += 1;
     const message: Message = { number: this.#lastMessage, asked: batch, open: batch.length };
     this.#messages.set(message.number, message);
@@ -176,17 +194,9 @@ export class AllocatorClient implements AllocatorPort {
       asked.sentAt = sentAt;
       asked.message = message;
     }
-    const commands = batch.map(({ id, showId, command, endsAt }) => ({
-      id,
-      showId,
-      command,
-      deadlineMs: Math.max(1, Math.round(endsAt - sentAt)),
-    }));
     const subject = commandSubject(node.nodeId, node.incarnation);
     const reply = replySubject(gatewayId, String(message.number));
-    for (const bytes of commandMessages({ from: gatewayId, view: this.#routes.view.version, commands })) {
-      bus.publish(subject, bytes, reply);
-    }
+    for (const bytes of parts) bus.publish(subject, bytes, reply);
   }
 
   /** It waits no more for what its message brings. */
@@ -215,12 +225,11 @@ export class AllocatorClient implements AllocatorPort {
   #onReply(asked: Asked, reply: NodeReply): void {
     if (reply.kind !== "moved") return this.#end(asked, asked.isUncertain ? withUnknownOutcome(reply) : reply);
     const { owner, view } = reply;
-    if (view > this.#routes.view.version) this.#readView();
-    if (owner === undefined || owner === asked.sentTo?.nodeId) {
+    this.#lookUp(view);
+    if (owner === undefined || owner === asked.sentTo?.nodeId || !this.#routes.learn(asked.showId, owner)) {
       this.#routes.forget(asked.showId);
       return this.#later(asked);
     }
-    this.#routes.learn(asked.showId, owner);
     // It may be sent to and fro while two nodes do not agree: the first time at once, then slower.
     if (asked.pauseMs === RETRY_MIN_MS) {
       asked.pauseMs *= 2;
@@ -232,8 +241,8 @@ export class AllocatorClient implements AllocatorPort {
   #onUnheard(number: number): void {
     const message = this.#messages.get(number);
     for (const asked of message?.asked ?? []) {
-      if (asked.message !== message) continue;
-      this.#routes.forget(asked.showId);
+      if (asked.message !== message || asked.sentTo === undefined) continue;
+      this.#routes.unheard(asked.showId, asked.sentTo);
       this.#later(asked);
     }
   }
@@ -295,6 +304,11 @@ export class AllocatorClient implements AllocatorPort {
     }
     this.#feed.check();
     if (now - this.#polledAt >= VIEW_POLL_MS) this.#readView();
+  }
+
+  /** Somebody knows a view of this version. */
+  #lookUp(version: number | undefined): void {
+    if (version !== undefined && version > this.#routes.view.version) this.#readView();
   }
 
   #readView(): void {

@@ -2,12 +2,17 @@
 // U1: a node numbers its messages of updates; its heartbeats carry the last number. Of one node everything arrives in
 //     order, so a number that is skipped, or a heartbeat that is ahead, is a lost message.
 // U2: of a node heard of for the first time everything before may have been missed.
+// U3: a loss is told at once, the next one LOSS_EVERY_MS later at the earliest: all polls read again each time, and
+//     losses come in swarms (messages of a newer version, a connection that drops).
+// U4: numbers are kept of lives that were heard within FORGET_MS: a node that stood still lost nothing by it.
 
 import type { ShowUpdate } from "../shared/protocol/reply.ts";
 import { decodeUpdateBatch } from "../shared/wire/messages.ts";
 
 /** A node that is silent for so long is somebody else's to judge; what it said of its store counts no more. */
 const HEARD_MAX_MS = 1_500;
+const FORGET_MS = 60_000;
+const LOSS_EVERY_MS = 100;
 
 interface Node {
   /** Of its last message of updates. */
@@ -22,6 +27,8 @@ export class UpdateFeed {
   readonly #nodes = new Map<string, Node>();
   readonly #updateListeners = new Set<(update: ShowUpdate) => void>();
   readonly #lostListeners = new Set<() => void>();
+  #lostAt = Number.NEGATIVE_INFINITY;
+  #isLossUntold = false;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -38,8 +45,14 @@ export class UpdateFeed {
     return () => this.#lostListeners.delete(listener);
   }
 
+  /** Lives of nodes that something is kept of. */
+  get size(): number {
+    return this.#nodes.size;
+  }
+
   lose(): void {
-    for (const listener of this.#lostListeners) listener();
+    this.#isLossUntold = true;
+    this.#tellLoss(this.#now());
   }
 
   hear(data: Uint8Array): void {
@@ -52,14 +65,16 @@ export class UpdateFeed {
     if (!isNext) this.lose();
   }
 
-  hearHeartbeat(data: Uint8Array): void {
+  /** Answers the version of the view that the node knows. */
+  hearHeartbeat(data: Uint8Array): number | undefined {
     const heartbeat = heartbeatFrom(data);
-    if (heartbeat === undefined) return;
-    const { nodeId, incarnation, updates, unready } = heartbeat;
+    if (heartbeat === undefined) return undefined;
+    const { nodeId, incarnation, updates, unready, view } = heartbeat;
     const key = `${nodeId}.${incarnation}`;
     const isComplete = this.#count(key, updates, 0);
     (this.#nodes.get(key) as Node).unready = unready;
     if (!isComplete) this.lose();
+    return view;
   }
 
   /** Which dependencies of the nodes that are heard do not answer. */
@@ -69,10 +84,21 @@ export class UpdateFeed {
     return [...names];
   }
 
-  /** Forgets nodes that say nothing any more. */
+  /** To be called several times a second: forgets who says nothing any more, tells what is still to be told (U3). */
   check(): void {
     const now = this.#now();
-    for (const [key, { heardAt }] of this.#nodes) if (now - heardAt > HEARD_MAX_MS) this.#nodes.delete(key);
+    for (const [key, node] of this.#nodes) {
+      if (now - node.heardAt > FORGET_MS) this.#nodes.delete(key);
+      else if (now - node.heardAt > HEARD_MAX_MS) node.unready = [];
+    }
+    this.#tellLoss(now);
+  }
+
+  #tellLoss(now: number): void {
+    if (!this.#isLossUntold || now - this.#lostAt < LOSS_EVERY_MS) return;
+    this.#isLossUntold = false;
+    this.#lostAt = now;
+    for (const listener of this.#lostListeners) listener();
   }
 
   /** `step`: how far ahead of the last one the number may be. */
@@ -93,16 +119,19 @@ export class UpdateFeed {
 interface HeartbeatOfNode {
   readonly nodeId: string;
   readonly incarnation: number;
+  readonly view: number;
   readonly updates: number;
   readonly unready: readonly string[];
 }
 
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
 function heartbeatFrom(data: Uint8Array): HeartbeatOfNode | undefined {
   try {
     const value = JSON.parse(Buffer.from(data).toString("utf8")) as Partial<HeartbeatOfNode> | null;
-    if (typeof value?.nodeId !== "string" || typeof value.incarnation !== "number") return undefined;
-    if (typeof value.updates !== "number" || !Array.isArray(value.unready)) return undefined;
-    return value as HeartbeatOfNode;
+    if (typeof value?.nodeId !== "string" || !isCount(value.incarnation) || !isCount(value.view)) return undefined;
+    if (!isCount(value.updates) || !Array.isArray(value.unready)) return undefined;
+    return value.unready.every((name) => typeof name === "string") ? (value as HeartbeatOfNode) : undefined;
   } catch {
     return undefined;
   }
