@@ -77,7 +77,7 @@ function faultsOf(name: string, service: Service, all: Compose): string[] {
 }
 
 /** A secret, or an address with a password, that does not come from the environment. */
-const isWritten = (value: string): boolean => !/\$\{[A-Z0-9_]+(:\?|:-http)/.test(value);
+const isWritten = (value: string): boolean => !/\$\{[A-Z0-9_]+(:\?|:-\}|:-http)/.test(value);
 
 t.test("compose.yaml is what the specification says", async (t) => {
   const validate = compileSchema();
@@ -209,7 +209,10 @@ function permissionsOf(role: string): { readonly publish: string; readonly subsc
 t.test("each subject of the table in shared/cluster/subjects.ts is allowed to whom it names", async (t) => {
   const rows = [...read("shared/cluster/subjects.ts").matchAll(/^\/\/ \| (usher\.\S+) +\| ([^|]+)\| ([^|]+)\|/gm)];
   t.ok(rows.length >= 6, `${rows.length} rows`);
-  const roles: Readonly<Record<string, RegExp>> = { gateway: /gateway/, allocator: /node|who changed the view/ };
+  const roles: Readonly<Record<string, RegExp>> = {
+    gateway: /gateway|who changed it/,
+    allocator: /node|who changed the view/,
+  };
   for (const [, subject = "", publishers = "", hearers = ""] of rows) {
     const pattern = `"${subject.replace(/<[^>]+>/g, "*")}"`;
     for (const [role, name] of Object.entries(roles)) {
