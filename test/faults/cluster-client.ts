@@ -33,6 +33,8 @@ export interface Doors {
   /** Gateways that answer now; where to find each. */
   urls(): readonly string[];
   readonly problems: string[];
+  /** The test has failed: nobody is waited for any more. */
+  isGivenUp: boolean;
   /** Attempts that brought nothing, by why. */
   readonly repeats: Record<string, number>;
 }
@@ -84,6 +86,7 @@ export class ClusterClient {
         return { ...answer, firstSentAt, sentAt, answeredAt, door };
       }
       if (answer === undefined || attempt % REFUSALS_MAX === 0) this.#leave();
+      if (this.#doors.isGivenUp) throw new Error("the test has given up");
       const why = answer?.body.code ?? "unanswered";
       this.#doors.repeats[why] = (this.#doors.repeats[why] ?? 0) + 1;
       if (answeredAt - firstSentAt > ANSWER_MAX_MS)

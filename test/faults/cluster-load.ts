@@ -54,6 +54,7 @@ export class ClusterLoad {
     this.doors = {
       urls: () => product.gateways.flatMap(({ url }) => url ?? []),
       problems: this.history.problems,
+      isGivenUp: false,
       repeats: {},
     };
   }
@@ -67,7 +68,7 @@ export class ClusterLoad {
       if (kind !== "imported") throw new Error(`the catalogue is ${kind}`);
     }
     const load = new ClusterLoad(product);
-    t.teardown(() => load.end().catch(() => undefined));
+    t.teardown(() => load.#giveUp());
     load.#open();
     return load;
   }
@@ -137,6 +138,13 @@ export class ClusterLoad {
     for (const watcher of this.watchers) watcher.stop();
     await Promise.all(this.#lives);
     this.#check();
+  }
+
+  /** What has ended has nothing left to give up. */
+  async #giveUp(): Promise<void> {
+    this.doors.isGivenUp = true;
+    for (const guest of this.#guests) guest.close();
+    await this.end().catch(() => undefined);
   }
 
   #open(): void {

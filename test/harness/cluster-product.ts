@@ -15,8 +15,10 @@ import { type Ended, type RunningCommand, usher } from "./product.ts";
 import { startTestRedis } from "./redis.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
+/** What test servers leave out: without it one that is killed loses commits that it has answered. No disk is waited for. */
+const KILLABLE = { synchronous_commit: "on", full_page_writes: "on" };
 /** Six allocators and two gateways, and who watches them. */
-const SETTINGS = { max_connections: "300", shared_buffers: "64MB" };
+const SETTINGS = { max_connections: "300", shared_buffers: "64MB", ...KILLABLE };
 
 export interface ClusterProductOptions {
   readonly allocators: number;

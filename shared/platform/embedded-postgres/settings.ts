@@ -2,7 +2,7 @@
 
 export interface ServerChoice {
   readonly port: number;
-  /** Off only in tests: a server that is killed loses nothing by it, a machine that loses power does. */
+  /** Off only in tests: a server that is killed then loses its last commits, unless `synchronous_commit` is set again. */
   readonly fsync: boolean;
   readonly settings: Readonly<Record<string, string>>;
 }
