@@ -446,3 +446,19 @@ t.test("the end: what is ready is told, cursors are written; what answers later 
   await hanging.pass(60_000);
   t.equal(hanging.tellings.length, 1);
 });
+
+t.test("calls that a closing sink breaks off after the end leave nothing behind", async (t) => {
+  const house = await new House().begun();
+  house.react = undefined;
+  const shows = Array.from({ length: 20 }, (_, i) => showId(i + 1));
+  for (const id of shows) house.load(id);
+  await house.rest();
+  for (const id of shows) house.commit(id, [[expired(id)]]);
+  await house.rest();
+  const stopped = house.relay.stop();
+  await house.pass(5_000);
+  await stopped;
+  for (const telling of house.tellings) await telling.fail();
+  t.equal(house.tellings.length, 20);
+  t.equal(house.time.armed.length, 0, "no timer is left");
+});

@@ -310,6 +310,8 @@ export class SinkRelay {
   }
 
   #failed(telling: ShowTelling, error: unknown): void {
+    // Broken off by its sink's end: that says nothing about the sink.
+    if (this.#isStopped) return;
     const { meter, log, sink } = this.#options;
     meter.failed();
     const wasAway = this.#health.isAway;
