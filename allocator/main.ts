@@ -10,6 +10,7 @@ import type { Timers } from "../shared/platform/timers.ts";
 import type { NewsSink } from "../shared/protocol/show-news.ts";
 import type { Ownership } from "./actor/ownership.ts";
 import { Registry } from "./actor/registry.ts";
+import type { Answer } from "./actor/show-actor.ts";
 import type { Rules } from "./core/decision.ts";
 import { GroupCommit } from "./journal/group-commit.ts";
 import { PostgresJournal } from "./journal/postgres-journal.ts";
@@ -18,7 +19,7 @@ import { StoreWatch } from "./journal/store-watch.ts";
 import { observe } from "./metrics.ts";
 import { connectNews } from "./node-news.ts";
 import type { PaymentGateway } from "./payments/port.ts";
-import { PaymentSaga, type SagaOptions } from "./payments/saga.ts";
+import { PaymentSaga, type SagaOptions, type ShowAnswer } from "./payments/saga.ts";
 import { LocalPort } from "./transport/local-port.ts";
 
 const LANES = 2;
@@ -119,6 +120,11 @@ const groupCommit = (
     onStatement,
   });
 
+function showAnswerOf(answer: Answer): ShowAnswer {
+  if (typeof answer === "symbol" || answer.kind === "fault") return "not_now";
+  return answer.kind === "moved" || answer.kind === "done" ? answer.kind : "other";
+}
+
 export async function startAllocator(options: AllocatorOptions): Promise<Allocator> {
   const { clock, timers, log, payments, random } = options;
   const now = (): number => clock.now();
@@ -133,12 +139,10 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
     registry.dropAll();
   };
   const watch = new StoreWatch({ journal, clock, timers, log, onOutage });
-  const settle: SagaOptions["settle"] = (showId, command) =>
-    new Promise((resolve) => {
-      registry.take(showId, command, (answer) => resolve(typeof answer !== "symbol" && answer.kind !== "fault"));
-    });
+  const ask: SagaOptions["ask"] = (showId, command) =>
+    new Promise((resolve) => registry.take(showId, command, (answer) => resolve(showAnswerOf(answer))));
   const { paymentLookUpAfterMs: lookUpAfterMs } = options;
-  const sagaParts = { settle, now, timers, random, log, ...(lookUpAfterMs === undefined ? {} : { lookUpAfterMs }) };
+  const sagaParts = { ask, now, timers, random, log, ...(lookUpAfterMs === undefined ? {} : { lookUpAfterMs }) };
   const saga = payments && new PaymentSaga({ gateway: payments, ...sagaParts });
   const registry: Registry = new Registry({
     journal,

@@ -1,6 +1,8 @@
 // Money that no booking keeps goes back: cancelled at the provider, or refunded where it turns out to be captured.
 // V1: nobody need know whether a capture came through: cancelling says so, and both are safe to repeat.
 // V2: what a look-up finds is never booked, only given back. While one of them may yet succeed, nothing is over.
+// V3: a repeated request is told what was: one that is authorised by it may have been cancelled since, by an owner that died
+//     before it said so. Before such a one is booked after all the provider is asked how it stands.
 
 import type { BookingId } from "../../shared/kernel/ids.ts";
 import type { FindOutcome, PaymentGateway, ProviderPayment } from "./port.ts";
@@ -19,6 +21,18 @@ export async function giveBack(gateway: PaymentGateway, reference: string, key: 
 /** A payment begun so long ago that asking by its key could begin another one. */
 export async function lookUp(gateway: PaymentGateway, bookingId: BookingId, attempt: number): Promise<GivenBack> {
   return giveBackFound(gateway, await gateway.find(bookingId, attempt));
+}
+
+/** V3: `undefined` while the provider does not say. */
+export async function isOver(
+  gateway: PaymentGateway,
+  reference: string,
+  bookingId: BookingId,
+  attempt: number,
+): Promise<boolean | undefined> {
+  const found = await gateway.look(reference, bookingId, attempt);
+  const [payment] = found.kind === "found" ? found.payments : [];
+  return payment === undefined || payment.state === "under_way" ? undefined : payment.state === "over";
 }
 
 /** Each under a key of its own: several may have been made for one attempt. */

@@ -16,11 +16,13 @@ import type {
   PaymentGateway,
   RefundOutcome,
 } from "./port.ts";
-import { PaymentSaga } from "./saga.ts";
+import { PaymentSaga, type ShowAnswer } from "./saga.ts";
 
 const SHOW = "show-1" as ShowId;
 /** When the tests begin. */
 const BEGUN_AT = new FakeTime().nowMs;
+const LOOK_UP_AFTER_MS = 23 * 3_600_000;
+const open = (reference: string) => ({ reference, state: "open" }) as const;
 
 function paying(state: PaymentState = "begun", change: Partial<Payment> = {}): Booking {
   return {
@@ -48,10 +50,15 @@ class Till {
   captureOutcome: CaptureOutcome = "captured";
   cancelOutcome: CancelOutcome = "cancelled";
   refundOutcome: RefundOutcome = "refunded";
-  /** What the provider finds, however it is asked. */
+  /** What the provider finds. */
   found: FindOutcome = { kind: "found", payments: [] };
+  /** How it says that `pi_1` stands. */
+  standing: "open" | "over" | "under_way" | "unknown" = "open";
   /** What the show does with what it is told; false: it cannot be asked now. */
   record: (command: SettlePayment) => boolean | Promise<boolean> = () => true;
+  /** How the payment stands where the show is asked; `done`: as it was. */
+  present: ShowAnswer = "done";
+  isElsewhere = false;
   isClosed = false;
   readonly saga: PaymentSaga;
 
@@ -80,7 +87,8 @@ class Till {
       },
       look: async (reference, bookingId, attempt) => {
         this.calls.push(`look ${reference} ${this.#name(bookingId)}:${attempt}`);
-        return this.found;
+        const state = this.standing;
+        return state === "unknown" ? { kind: "unknown" } : { kind: "found", payments: [{ reference, state }] };
       },
       available: () => true,
       mayBegin: () => true,
@@ -91,9 +99,11 @@ class Till {
     };
     this.saga = new PaymentSaga({
       gateway,
-      settle: async (_, command) => {
+      ask: async (_, command) => {
+        if (this.isElsewhere) return "moved";
+        if (command.kind === "CheckPayment") return this.present;
         this.told.push(command.outcome.kind);
-        return this.record(command);
+        return (await this.record(command)) ? "other" : "not_now";
       },
       now: this.time.now,
       timers: this.time,
@@ -229,9 +239,53 @@ t.test("a success that comes after its release is cancelled", async (t) => {
   till.recordsLike(booking);
   await till.find(booking);
   await till.rest();
-  t.same(till.calls, ["authorise 1:1", "cancel pi_1 1:cancel"]);
+  t.same(till.calls, ["authorise 1:1", "look pi_1 1:1", "cancel pi_1 1:cancel"]);
   t.same(till.told, ["authorised", "voided"]);
 });
+
+t.test("an owner that died had cancelled it already: the repeated answer is old, and is not booked upon", async (t) => {
+  const till = new Till();
+  const booking = paying("voiding");
+  till.recordsLike(booking, true);
+  till.standing = "unknown";
+  await till.find(booking);
+  await till.pass(10_000);
+  t.same(till.told, [], "the provider does not say how it stands");
+  till.standing = "over";
+  await till.pass(60_000);
+  t.same(till.told, ["voided"]);
+  t.same([...new Set(till.calls)], ["authorise 1:1", "look pi_1 1:1"]);
+});
+
+t.test("a show that moved to another node: what is found out is for its owner to act upon", async (t) => {
+  const till = new Till();
+  till.isElsewhere = true;
+  till.time.nowMs = LOOK_UP_AFTER_MS + BEGUN_AT;
+  const young = { begunAt: till.time.nowMs, lineMs: 120_000 };
+  const [given, begun, old] = [paying("voiding", young), paying("begun", young), paying("voiding")];
+  await till.find(given, begun, old);
+  await till.pass(60_000);
+  t.same(till.calls.sort(), ["authorise 1:1", "authorise 2:1", "look pi_1 1:1"], "nothing is cancelled");
+  till.isElsewhere = false;
+  till.recordsLike(given);
+  await till.find(given);
+  t.same(till.told, ["authorised", "voided"], "and when it comes back it is driven on");
+});
+
+t.test(
+  "what ended meanwhile, under another owner, is not looked up and given back by who has an old image",
+  async (t) => {
+    const till = new Till();
+    till.time.nowMs += LOOK_UP_AFTER_MS;
+    till.found = { kind: "found", payments: [open("pi_1")] };
+    till.present = "not_now";
+    await till.find(paying("voiding"));
+    till.present = "other";
+    await till.pass(60_000);
+    t.same(till.calls, []);
+    t.same(till.told, []);
+  },
+);
 
 t.test("what was captured is refunded, and for as long as it takes, by the identical requests", async (t) => {
   const till = new Till();
@@ -261,7 +315,7 @@ t.test("or booked, when nobody is in the way: then it is captured and not cancel
   till.recordsLike(booking, true);
   await till.find(booking);
   await till.rest();
-  t.same(till.calls, ["authorise 1:1", "capture pi_1 1:capture"]);
+  t.same(till.calls, ["authorise 1:1", "look pi_1 1:1", "capture pi_1 1:capture"]);
 });
 
 t.test("abandoned while the answer was under way: driven on from there", async (t) => {
@@ -276,7 +330,7 @@ t.test("abandoned while the answer was under way: driven on from there", async (
   till.authorisation = () => ({ kind: "authorised", reference: "pi_1" });
   answer({ kind: "authorised", reference: "pi_1" });
   await till.rest();
-  t.same(till.calls, ["authorise 1:1", "authorise 1:1", "cancel pi_1 1:cancel"]);
+  t.same(till.calls, ["authorise 1:1", "authorise 1:1", "look pi_1 1:1", "cancel pi_1 1:cancel"]);
   t.same(till.told, ["authorised", "authorised", "voided"]);
 });
 
@@ -432,9 +486,6 @@ t.test("calls that hang keep neither new payments waiting, nor captures, nor voi
   await other.rest();
   t.same(other.told, ["authorised", "captured"]);
 });
-
-const LOOK_UP_AFTER_MS = 23 * 3_600_000;
-const open = (reference: string) => ({ reference, state: "open" }) as const;
 
 t.test("what was given up is asked about by its key for 23 hours, then looked up, also by a new owner", async (t) => {
   const till = new Till();

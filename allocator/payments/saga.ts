@@ -11,13 +11,17 @@
 // A6: what is found unfinished (an owner's first look after a restart) is taken up spread out, not in one burst.
 // A7: what began longer than `lookUpAfterMs` ago is not asked about by its key any more: providers forget keys, and the
 //     same request would begin another payment. Once it is given up it is looked up, and given back, never booked.
+// A8: a show may move to another node, and its payments end there. So a drive ends when the show is elsewhere, and what
+//     gives money back without a recorded reference first asks the show whether that is still to be done.
 
 import { type BookingId, type ShowId, showOf } from "../../shared/kernel/ids.ts";
 import type { Log } from "../../shared/platform/log.ts";
 import type { TimerHandle, Timers } from "../../shared/platform/timers.ts";
+import type { CheckPayment } from "../../shared/protocol/command.ts";
 import type { SettlePayment } from "../core/command.ts";
 import { type Booking, begunAtOf, type Payment } from "../core/state.ts";
-import { giveBack, lookUp } from "./give-back.ts";
+import { LANES, type Lane, laneOf } from "./drive-lanes.ts";
+import { type GivenBack, giveBack, isOver, lookUp } from "./give-back.ts";
 import { Lanes } from "./lanes.ts";
 import { type AuthoriseOutcome, type PaymentGateway, paymentKey } from "./port.ts";
 import { Strays } from "./strays.ts";
@@ -32,20 +36,6 @@ const LOST_PAUSE_MAX_MS = 300_000;
 const LOOK_UP_AFTER_MS = 23 * 3_600_000;
 /** A request under way when the provider hints may still be answered for so long; then it is repeated. */
 const HINTED_CALL_MS = 1_000;
-/** Steps under way at once; further ones wait their turn. */
-const LANES = {
-  /** First authorisations, and their captures after them. */
-  begin: 512,
-  /** Captures and voids of what is known to be authorised. */
-  settle: 128,
-  /** Repetitions for a booking that still waits for its payment. */
-  ask: 64,
-  /** Repetitions for one that was given up. */
-  lost: 32,
-  /** Look-ups of those. Stripe takes 20 searches a second. */
-  lookUp: 8,
-};
-type Lane = keyof typeof LANES;
 /** Between two that are found unfinished, on average; and the longest any of them waits, on average. */
 const SPREAD_MS = 10;
 const SPREAD_MAX_MS = 30_000;
@@ -53,11 +43,16 @@ const SPREAD_MAX_MS = 30_000;
 const FINAL_FAILURES_MAX = 3;
 
 type Outcome = SettlePayment["outcome"];
+/** What came of a step. `undefined`: nothing is known yet; `failed`: it will never work; `elsewhere`: not ours to take. */
+type Step = Outcome | "failed" | "elsewhere" | undefined;
+
+/** `done`: as asked, or nothing to do. `other`: a booking or a refusal. `moved`: another node's. `not_now`: ask again. */
+export type ShowAnswer = "done" | "other" | "moved" | "not_now";
 
 export interface SagaOptions {
   readonly gateway: PaymentGateway;
-  /** Takes the turn; true once it is committed, false when the show cannot be asked now. */
-  readonly settle: (showId: ShowId, command: SettlePayment) => Promise<boolean>;
+  /** Takes the turn, and answers once it is committed. */
+  readonly ask: (showId: ShowId, command: SettlePayment | CheckPayment) => Promise<ShowAnswer>;
   /** Milliseconds since 1970, as the turns have it. */
   readonly now: () => number;
   /** A7; 23 h unless said. */
@@ -172,7 +167,9 @@ export class PaymentSaga {
   }
 
   #enter(drive: Drive): void {
-    this.#lanes.add(this.#laneOf(drive), () => this.#run(drive));
+    const payment = drive.booking.payment as Payment;
+    const lane = laneOf(payment, { ...drive, isOld: this.#isOlder(payment, 0) });
+    this.#lanes.add(lane, () => this.#run(drive));
   }
 
   /** Until its end, or until there is something to wait for. */
@@ -185,12 +182,13 @@ export class PaymentSaga {
       if (this.#isStopped) return;
       if (step === "failed") drive.failures += 1;
       const outcome = step === "failed" ? this.#giveUp(booking, drive.failures) : step;
-      const isTold = outcome !== undefined && (await this.#tell(booking, outcome));
-      if (isTold) this.#watches.tell(booking.id);
+      const told = await this.#tell(booking, outcome);
+      if (told === "done") this.#watches.tell(booking.id);
       if (this.#takeNext(drive)) continue;
-      if (!isTold) return this.#pause(drive);
+      if (told === "moved") break;
+      if (told === "not_now") return this.#pause(drive);
       // A voiding payment that turned out authorised, and was not booked after all, has still to be voided.
-      if (outcome?.kind !== "authorised" || booking.payment?.state !== "voiding") break;
+      if (typeof outcome !== "object" || outcome.kind !== "authorised" || booking.payment?.state !== "voiding") break;
       drive.booking = { ...booking, payment: { ...booking.payment, reference: outcome.reference } };
     }
     this.#drives.delete(drive.booking.id);
@@ -225,8 +223,8 @@ export class PaymentSaga {
     this.#enter(drive);
   }
 
-  /** One call to the payment gateway. `undefined`: nothing is known yet; `failed`: it will never work. */
-  async #step(drive: Drive): Promise<Outcome | "failed" | undefined> {
+  /** One call to the payment gateway, or the few that belong together. */
+  async #step(drive: Drive): Promise<Step> {
     const { booking } = drive;
     const payment = booking.payment as Payment;
     const key = paymentKey(booking.id, payment.attempt);
@@ -250,18 +248,27 @@ export class PaymentSaga {
   }
 
   /** What is not, or no longer, booked: given back, or looked up, or first of all asked about. */
-  async #endUnbooked(drive: Drive, payment: Payment, key: string): Promise<Outcome | "failed" | undefined> {
-    const { gateway, log } = this.#options;
+  async #endUnbooked(drive: Drive, payment: Payment, key: string): Promise<Step> {
+    const { gateway } = this.#options;
     const { id } = drive.booking;
     const { reference, attempt } = payment;
-    const isAsked = reference === undefined && !this.#isOlder(payment, 0);
-    if (isAsked) return this.#authorise(drive, payment);
-    const end = await (reference === undefined ? lookUp(gateway, id, attempt) : giveBack(gateway, reference, key));
-    if (reference === undefined && end !== undefined) {
-      log.info({ booking_id: id, attempt, end }, "a payment of unknown outcome was looked up");
-    }
-    if (end === undefined || end === "failed") return end;
-    return { kind: end === "refunded" ? "refunded" : "voided" };
+    if (reference !== undefined) return ended(await giveBack(gateway, reference, key));
+    if (this.#isOlder(payment, 0)) return this.#lookUp(id, attempt);
+    const outcome = await this.#authorise(drive, payment);
+    if (outcome?.kind !== "authorised") return outcome;
+    const over = await isOver(gateway, outcome.reference, id, attempt);
+    return over === undefined ? undefined : over ? { kind: "voided" } : outcome;
+  }
+
+  async #lookUp(bookingId: BookingId, attempt: number): Promise<Step> {
+    const { gateway, log } = this.#options;
+    const present = await this.#ask({ kind: "CheckPayment", bookingId, attempt, reference: "" });
+    // A8: anything but `done` is a payment that has ended, or has a reference by now.
+    if (present !== "done") return present === "not_now" ? undefined : "elsewhere";
+    const end = await lookUp(gateway, bookingId, attempt);
+    if (end !== undefined)
+      log.info({ booking_id: bookingId, attempt, end }, "a payment of unknown outcome was looked up");
+    return ended(end);
   }
 
   /** Whether it began too long ago to be asked about by its key (A7), and at least `leastMs` ago. */
@@ -317,23 +324,20 @@ export class PaymentSaga {
     return undefined;
   }
 
-  async #tell(booking: Booking, outcome: Outcome): Promise<boolean> {
-    const command: SettlePayment = {
-      kind: "SettlePayment",
-      bookingId: booking.id,
-      attempt: booking.payment?.attempt ?? 0,
-      outcome,
-    };
-    return this.#options.settle(showOf(booking.id) as ShowId, command);
+  async #tell(
+    { id, payment }: Booking,
+    outcome: Outcome | "elsewhere" | undefined,
+  ): Promise<"done" | "moved" | "not_now"> {
+    if (outcome === undefined) return "not_now";
+    if (outcome === "elsewhere") return "moved";
+    const told = await this.#ask({ kind: "SettlePayment", bookingId: id, attempt: payment?.attempt ?? 0, outcome });
+    return told === "other" ? "done" : told;
   }
 
-  #laneOf({ booking: { payment }, isNew, isHinted }: Drive): Lane {
-    if (payment?.reference !== undefined) return "settle";
-    if (payment?.state !== "begun") {
-      if (payment !== undefined && this.#isOlder(payment, 0)) return "lookUp";
-      return isHinted ? "settle" : "lost";
-    }
-    if (isNew) return "begin";
-    return isHinted ? "settle" : "ask";
+  #ask(command: SettlePayment | CheckPayment): Promise<ShowAnswer> {
+    return this.#options.ask(showOf(command.bookingId) as ShowId, command);
   }
 }
+
+const ended = (end: GivenBack): Step =>
+  end === undefined || end === "failed" ? end : { kind: end === "refunded" ? "refunded" : "voided" };
