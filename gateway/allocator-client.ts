@@ -133,9 +133,7 @@ export class AllocatorClient implements AllocatorPort {
   }
 
   unready(): readonly string[] {
-    if (!this.#options.bus.isConnected()) return ["nats"];
-    if (this.#routes.view.members.length === 0) return ["allocators"];
-    return this.#feed.unready();
+    return this.#options.bus.isConnected() ? this.#feed.unready() : ["nats"];
   }
 
   #send(asked: Asked): void {
@@ -262,6 +260,7 @@ export class AllocatorClient implements AllocatorPort {
 
   #adopt(view: ClusterView | undefined): void {
     if (view === undefined || !this.#routes.adopt(view)) return;
+    this.#feed.follow(view);
     for (const asked of this.#asked.values()) {
       const { sentTo } = asked;
       if (sentTo === undefined) asked.notBefore = 0;

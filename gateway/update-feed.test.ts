@@ -1,6 +1,7 @@
 // Goal: whatever is lost on the way is noticed, and nothing else is taken for a loss. Method: numbers by hand.
 
 import t from "tap";
+import type { ClusterView, Member } from "../shared/cluster/view.ts";
 import type { ShowId } from "../shared/kernel/ids.ts";
 import { encodeUpdateBatch } from "../shared/wire/messages.ts";
 import { UpdateFeed } from "./update-feed.ts";
@@ -114,7 +115,6 @@ t.test("a heartbeat that is none changes nothing", async (t) => {
   feed.hearHeartbeat(Buffer.from("{"));
   feed.hearHeartbeat(Buffer.from("null"));
   t.equal(lost(), 0);
-  t.same(feed.unready(), []);
   t.equal(heartbeat(1), 3, "one that is says which view it knows");
 });
 
@@ -141,16 +141,67 @@ t.test("swarms of losses are told ten times a second, the last one too (U3)", as
   t.ok(told <= before + 2);
 });
 
-t.test("what is not ready, of nodes that are heard", async (t) => {
+const up = (nodeId: string, incarnation = 1): Member => ({ nodeId, incarnation, state: "up" });
+const leaving = (nodeId: string): Member => ({ ...up(nodeId), state: "leaving" });
+const view = (version: number, ...members: Member[]): ClusterView => ({ version, members });
+
+t.test("what is away: for every node that is up and heard (U6)", async (t) => {
   const { time, feed, heartbeat } = feedOf();
+  const unready = (): readonly string[] => {
+    feed.check();
+    return feed.unready();
+  };
+  feed.follow(view(1, up("a"), up("b"), leaving("c")));
   heartbeat(0, { unready: ["postgres"] });
-  heartbeat(0, { nodeId: "b", unready: ["postgres", "other"] });
-  t.same(feed.unready(), ["postgres", "other"]);
+  t.same(unready(), ["postgres"]);
+  heartbeat(0, { nodeId: "b", unready: ["other"] });
+  heartbeat(0, { nodeId: "c" });
+  t.same(unready(), [], "each misses something else: it is their own matter");
+  heartbeat(0, { nodeId: "b", unready: ["other", "postgres"] });
+  t.same(unready(), ["postgres"], "c, which is leaving, has no say");
   time.now += 1_000;
   heartbeat(0);
   time.now += 501;
+  t.same(unready(), [], "b says nothing any more, a is well");
+});
+
+t.test("no allocator: none is up, or none of them is heard", async (t) => {
+  const { time, feed, heartbeat } = feedOf();
+  t.same(feed.unready(), ["allocators"], "there is no view");
+  feed.follow(view(1, up("a")));
+  t.same(feed.unready(), [], "it has a moment to be heard");
+  time.now += 1_500;
   feed.check();
-  t.same(feed.unready(), [], "b says nothing any more, a is well");
+  t.same(feed.unready(), []);
+  time.now += 1;
+  feed.check();
+  t.same(feed.unready(), ["allocators"]);
+  heartbeat(0, { incarnation: 2 });
+  feed.check();
+  t.same(feed.unready(), ["allocators"], "another life than the view's");
+  heartbeat(0);
+  feed.check();
+  t.same(feed.unready(), []);
+  feed.follow(view(2, leaving("a")));
+  t.same(feed.unready(), ["allocators"]);
+});
+
+t.test("what a life said last before it left the view may be lost: told a second later, once (U5)", async (t) => {
+  const { time, feed, lost } = feedOf();
+  feed.follow(view(1, up("a"), up("b")));
+  feed.follow(view(2, up("a"), up("b"), up("c")));
+  feed.follow(view(3, up("a"), leaving("b"), up("c")));
+  time.now += 5_000;
+  t.equal(lost(), 0, "nobody has left");
+  feed.follow(view(4, up("a", 2), leaving("b"), up("c")));
+  time.now += 600;
+  feed.follow(view(5, up("a", 2), up("c")));
+  time.now += 299;
+  t.equal(lost(), 0, "999 ms");
+  time.now -= 99;
+  t.equal(lost(), 1);
+  time.now += 5_000;
+  t.equal(lost(), 0);
 });
 
 t.test("who stood still lost nothing by it; who is long gone is forgotten", async (t) => {

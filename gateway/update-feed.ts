@@ -5,14 +5,21 @@
 // U3: a loss is told at once, the next one LOSS_EVERY_MS later at the earliest: all polls read again each time, and
 //     losses come in swarms (messages of a newer version, a connection that drops).
 // U4: numbers are kept of lives that were heard within FORGET_MS: a node that stood still lost nothing by it.
+// U5: what a life committed last before it left the view it may never have told, and if nothing is left to do in that
+//     show nobody loads it to tell: that counts as a loss, a moment later, when the shows have their new owners.
+// U6: what is away is away for all nodes that are up and heard; of one that alone misses its store others take the shows.
 
+import type { ClusterView, Member } from "../shared/cluster/view.ts";
 import type { ShowUpdate } from "../shared/protocol/reply.ts";
 import { decodeUpdateBatch } from "../shared/wire/messages.ts";
 
-/** A node that is silent for so long is somebody else's to judge; what it said of its store counts no more. */
+/** What a node that is silent for so long said of its store counts no more; and when none is heard, none is there. */
 const HEARD_MAX_MS = 1_500;
 const FORGET_MS = 60_000;
 const LOSS_EVERY_MS = 100;
+const LAST_WORDS_MS = 1_000;
+const NONE: readonly string[] = [];
+const NOBODY: readonly string[] = ["allocators"];
 
 interface Node {
   /** Of its last message of updates. */
@@ -29,6 +36,13 @@ export class UpdateFeed {
   readonly #lostListeners = new Set<() => void>();
   #lostAt = Number.NEGATIVE_INFINITY;
   #isLossUntold = false;
+  /** When somebody's last words count as lost (U5). */
+  #lastWordsAt = Number.POSITIVE_INFINITY;
+  /** Of the view. */
+  #lives: readonly string[] = [];
+  #up: readonly string[] = [];
+  #followedAt = Number.NEGATIVE_INFINITY;
+  #unready = NOBODY;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -60,7 +74,7 @@ export class UpdateFeed {
     // A message that cannot be read is a lost one.
     if (decoded.kind !== "ok") return this.lose();
     const { nodeId, incarnation, number, updates } = decoded.value;
-    const isNext = this.#count(`${nodeId}.${incarnation}`, number, 1);
+    const isNext = this.#count(lifeOf({ nodeId, incarnation }), number, 1);
     for (const update of updates) for (const listener of this.#updateListeners) listener(update);
     if (!isNext) this.lose();
   }
@@ -70,26 +84,47 @@ export class UpdateFeed {
     const heartbeat = heartbeatFrom(data);
     if (heartbeat === undefined) return undefined;
     const { nodeId, incarnation, updates, unready, view } = heartbeat;
-    const key = `${nodeId}.${incarnation}`;
+    const key = lifeOf({ nodeId, incarnation });
     const isComplete = this.#count(key, updates, 0);
     (this.#nodes.get(key) as Node).unready = unready;
     if (!isComplete) this.lose();
     return view;
   }
 
-  /** Which dependencies of the nodes that are heard do not answer. */
+  /** Whose heartbeats are to be heard. */
+  follow({ members }: ClusterView): void {
+    const now = this.#now();
+    const before = this.#lives;
+    this.#lives = members.map(lifeOf);
+    this.#up = members.filter(({ state }) => state === "up").map(lifeOf);
+    this.#followedAt = now;
+    const hasLeft = before.some((life) => !this.#lives.includes(life));
+    if (hasLeft) this.#lastWordsAt = Math.min(this.#lastWordsAt, now + LAST_WORDS_MS);
+    this.#unready = this.#judged(now);
+  }
+
+  /** `allocators`: none is up or heard; else what none of them has (U6). As of the last `check`. */
   unready(): readonly string[] {
-    const names = new Set<string>();
-    for (const { unready } of this.#nodes.values()) for (const name of unready) names.add(name);
-    return [...names];
+    return this.#unready;
+  }
+
+  #judged(now: number): readonly string[] {
+    if (this.#up.length === 0) return NOBODY;
+    const isHeard = (node: Node | undefined): node is Node => node !== undefined && now - node.heardAt <= HEARD_MAX_MS;
+    const [first, ...others] = this.#up.map((life) => this.#nodes.get(life)).filter(isHeard);
+    // Those of a new view have as long to be heard as one that falls silent.
+    if (first === undefined) return now - this.#followedAt > HEARD_MAX_MS ? NOBODY : NONE;
+    return first.unready.filter((name) => others.every(({ unready }) => unready.includes(name)));
   }
 
   /** To be called several times a second: forgets who says nothing any more, tells what is still to be told (U3). */
   check(): void {
     const now = this.#now();
-    for (const [key, node] of this.#nodes) {
-      if (now - node.heardAt > FORGET_MS) this.#nodes.delete(key);
-      else if (now - node.heardAt > HEARD_MAX_MS) node.unready = [];
+    for (const [key, { heardAt }] of this.#nodes) if (now - heardAt > FORGET_MS) this.#nodes.delete(key);
+    this.#unready = this.#judged(now);
+    if (now >= this.#lastWordsAt) {
+      this.#lastWordsAt = Number.POSITIVE_INFINITY;
+      this.#isLossUntold = true;
     }
     this.#tellLoss(now);
   }
@@ -115,6 +150,8 @@ export class UpdateFeed {
     return isComplete;
   }
 }
+
+const lifeOf = ({ nodeId, incarnation }: Pick<Member, "nodeId" | "incarnation">): string => `${nodeId}.${incarnation}`;
 
 interface HeartbeatOfNode {
   readonly nodeId: string;
