@@ -153,16 +153,8 @@ t.test("polls and streams go on across an owner's death and its hand-over", asyn
     t.match(heard, { status: 200, body: { status: "released" } });
     t.ok(heard.tookMs < LATE_MS, `${Math.round(heard.tookMs)} ms`);
   }
-  const isFree = (): boolean => {
-    const map = new Map<number, string>();
-    for (const { event, data } of events) {
-      if (event === "snapshot")
-        for (const [seat, digit] of [...(data.status as string)].entries()) map.set(seat, digit);
-      else for (const [seat, digit] of data.changes) map.set(seat, String(digit));
-    }
-    return [...map.values()].every((digit) => digit === "0");
-  };
-  await until("the stream has it", isFree, LATE_MS);
+  const last = (): string => events.reduce((digits, { event, data }) => next(digits, event, data), "");
+  await until("the stream has it", () => last() === "00000000", LATE_MS);
 });
 
 t.test("an owner dies before it could tell of its last commit, and nothing is left to do in its show", async (t) => {
@@ -183,3 +175,67 @@ t.test("an owner dies before it could tell of its last commit, and nothing is le
   t.ok(heard.tookMs < LATE_MS, `${Math.round(heard.tookMs)} ms`);
   await until("the stream has it", () => events.at(-1)?.data.counts?.free === 8, LATE_MS);
 });
+
+t.test("NATS dies and comes back: 503 and stale maps, then all is well by itself", async (t) => {
+  const home = await house(t);
+  const showId = showIn(home);
+  const gateway = await startGatewayOf(t, home);
+  const token = await gateway.token();
+  const lockId = await lock(gateway, token, showId, "A1");
+  const map = (): Promise<GatewayAnswer> => gateway.get(`/v1/shows/${showId}/seatmap`);
+  t.match(await map(), { status: 200, body: { stale: undefined, counts: { held: 1 } } });
+  t.match(await gateway.get("/readyz"), { status: 200 });
+  const events = await gateway.stream(`/v1/shows/${showId}/seatmap/stream`);
+  const { answer } = await parkPoll(gateway, token, lockId);
+
+  await home.nats.kill();
+  const isLost = async (): Promise<boolean> => (await gateway.get("/readyz")).status === 503;
+  await until("the gateway is not ready", isLost, LATE_MS);
+  t.same((await gateway.get("/readyz")).body.not_ready, ["nats"]);
+  t.match(await map(), { status: 200, body: { stale: true, counts: { held: 1 } } });
+  const body = { showtime_id: showId, seat_ids: ["A2"] };
+  const refused = await gateway.send("POST", "/v1/bookings/lock", { token, key: "again", body });
+  t.match(refused, { status: 503, body: { code: "allocators_unreachable" } });
+  t.match(await gateway.get("/v1/bookings", token), { status: 200 }, "what the store knows is still told");
+  t.match(await gateway.get("/v1/cities"), { status: 200 });
+
+  await home.nats.start();
+  const isBack = async (): Promise<boolean> => (await gateway.get("/readyz")).status === 200;
+  await until("the gateway is ready again", isBack);
+  t.match(await gateway.send("POST", "/v1/bookings/lock", { token, key: "again", body }), { status: 201 });
+  t.equal((await release(gateway, token, lockId)).status, 200);
+  const heard = await answer;
+  t.match(heard, { status: 200, body: { status: "released" } });
+  await until("the map is fresh", async () => (await map()).body.stale === undefined, LATE_MS);
+  t.match(await map(), { body: { counts: { held: 1 } } });
+  const last = (): string => events.reduce((digits, { event, data }) => next(digits, event, data), "");
+  await until("the stream went on", () => last() === "01000000", LATE_MS);
+});
+
+t.test("no allocator: the gateway says so, and is ready when there is one", async (t) => {
+  const home = await house(t);
+  const gateway = await startGatewayOf(t, home);
+  t.match(await gateway.get("/readyz"), { status: 200 });
+  await home.nodes[0]?.crash();
+  // Nobody is left who would set it dead: it stays in the view.
+  await until("the gateway is not ready", async () => (await gateway.get("/readyz")).status === 503, LATE_MS);
+  t.same((await gateway.get("/readyz")).body.not_ready, ["allocators"]);
+  const late = await startGatewayOf(t, home);
+  await until(
+    "a gateway that comes now is not either",
+    async () => (await late.get("/readyz")).status === 503,
+    LATE_MS,
+  );
+  await startNodeOf(t, home, "n2");
+  await until("ready", async () => (await gateway.get("/readyz")).status === 200);
+  await lock(gateway, await gateway.token(), showIn(home), "A1");
+});
+
+/** A seat map after an event of its stream. */
+// biome-ignore lint/suspicious/noExplicitAny: it is what the stream says.
+function next(digits: string, event: string, data: any): string {
+  if (event === "snapshot") return data.status;
+  const seats = [...digits];
+  for (const [seat, digit] of data.changes) seats[seat] = String(digit);
+  return seats.join("");
+}
