@@ -122,6 +122,8 @@ t.test("it has the parts, and each keeps the rules", async (t) => {
 });
 
 t.test("it says to usher only what usher reads, and asks for what .env.example names", async (t) => {
+  const { version } = JSON.parse(read("package.json")) as { readonly version: string };
+  t.match(text, `image: usher:${version}\n`, "the image is this version's");
   for (const [name, { environment = {} }] of services.filter(([, { image }]) => image?.startsWith("usher:"))) {
     for (const key of Object.keys(environment)) t.ok(key in SETTINGS, `${name}: ${key}`);
   }
