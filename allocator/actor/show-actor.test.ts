@@ -286,3 +286,17 @@ t.test("whoever drives payments hears of committed images only", async (t) => {
   await stage.commitAll();
   t.match(stage.unfinished[1], [{ status: "released", payment: { state: "voiding" } }]);
 });
+
+t.test("whether a payment may begin is asked when one would, not by a confirm that comes again", async (t) => {
+  const stage = new Stage({ instantPayments: false });
+  const session = newSession();
+  const id = await stage.held(bySeats(0), session);
+  const paying = confirm(id, session);
+  stage.take("confirm", paying);
+  t.equal(stage.paymentsAsked, 1);
+  await stage.commitAll();
+  stage.take("the same again", paying);
+  stage.take("another key", confirm(id, session));
+  stage.take("of nobody", confirm(bookingIdOf(SHOW, newOperation().id), session));
+  t.equal(stage.paymentsAsked, 1);
+});

@@ -208,8 +208,9 @@ export class ShowActor implements Participant {
   /** `undefined`: the actor is dead, or a bug just ended it. */
   #turn(command: ShowCommand, looked: boolean): Turn | undefined {
     if (this.#isDead) return undefined;
-    // Asked only where it counts: the answer may be a promise.
-    const paymentsAvailable = command.kind !== "ConfirmBooking" || this.#around.paymentsAvailable();
+    // Asked only where it counts: the answer may be a promise, and a confirm that comes again would use it up.
+    const paid = command.kind === "ConfirmBooking" ? this.#state.bookings.get(command.bookingId) : undefined;
+    const paymentsAvailable = paid?.status !== "held" || this.#around.paymentsAvailable();
     const seatsBefore = this.#seatsWhereSomebodyWaits();
     let turn: Turn;
     try {

@@ -50,6 +50,8 @@ function holding<Q, A>(): { held: Held<Q, A>[]; ask: (query: Q) => Promise<A> } 
 export class Stage {
   nowMs = 1_000_000;
   isPaymentUp = true;
+  /** How often it was asked whether a payment may begin. */
+  paymentsAsked = 0;
   readonly ready = new Set<Participant>();
   readonly fences = holding<number, boolean>();
   readonly colds = holding<ColdQuery, ColdRows>();
@@ -68,7 +70,10 @@ export class Stage {
     this.actor = new ShowActor(state, 7, {
       now: () => this.nowMs,
       rules: { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000, instantPayments },
-      paymentsAvailable: () => this.isPaymentUp,
+      paymentsAvailable: () => {
+        this.paymentsAsked += 1;
+        return this.isPaymentUp;
+      },
       ready: (participant) => this.ready.add(participant),
       isOwner: (_, epoch) => this.fences.ask(epoch),
       cold: (query) => this.colds.ask(query),
