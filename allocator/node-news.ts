@@ -1,6 +1,7 @@
 // The relay of a node's news (news/relay.ts) with connections of its own: who reads pages of the log keeps no commit
-// waiting. A node that nobody listens to has neither.
+// waiting. A node that nobody listens to has neither. One of several tells what it commits, and sweeps what is its own.
 
+import type { ShowId } from "../shared/kernel/ids.ts";
 import { createPool } from "../shared/platform/postgres.ts";
 import type { ActorSurroundings } from "./actor/show-actor.ts";
 import type { AllocatorOptions } from "./main.ts";
@@ -48,7 +49,11 @@ export function connectNews({
   random,
   log,
   metrics,
-}: Pick<AllocatorOptions, "sinks" | "databaseUrl" | "nodeId" | "timers" | "random" | "log" | "metrics">): NodeNews {
+  cluster,
+}: Pick<
+  AllocatorOptions,
+  "sinks" | "databaseUrl" | "nodeId" | "timers" | "random" | "log" | "metrics" | "cluster"
+>): NodeNews {
   if (sinks.length === 0) return NO_NEWS;
   const pool = createPool({
     url: databaseUrl,
@@ -60,7 +65,8 @@ export function connectNews({
     log,
   });
   const store = new PostgresNewsStore({ cell: pool, catalogue: pool });
-  const relay = new NewsRelay({ sinks, store, timers, random, log, metrics });
+  const isMine = cluster && { isMine: (showId: ShowId) => cluster.ownership.isMine(showId) };
+  const relay = new NewsRelay({ sinks, store, timers, random, log, metrics, ...isMine });
   return {
     after: (publish) => (update, entry, layoutId) => {
       publish(update, entry, layoutId);

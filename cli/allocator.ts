@@ -1,4 +1,5 @@
-// `usher allocator`: one node of a cluster, over a Postgres and a NATS that are there.
+// `usher allocator`: one node of a cluster, over a Postgres and a NATS that are there. It puts the news of its shows into
+// the stream; mails and webhooks are told from there, each by one of the nodes, whichever asks first (jetstream-part.ts).
 
 import { randomBytes } from "node:crypto";
 import { type ClusterNode, startClusterNode } from "../allocator/cluster-node.ts";
@@ -15,6 +16,7 @@ import { systemTimers } from "../shared/platform/timers.ts";
 import { type Command, EXIT_OK, parseFlags } from "./command.ts";
 import type { Config } from "./config.ts";
 import { joinableConfig, linkToNats } from "./joining.ts";
+import { chooseSinks } from "./news-sinks.ts";
 import { findParent } from "./parent.ts";
 import { choosePayments } from "./payment-part.ts";
 import { SOLE_NODE_LOCK_KEY } from "./sole-node.ts";
@@ -43,6 +45,7 @@ export const allocatorCommand: Command = {
       if (health !== undefined) shutdown.add({ name: "health", stop: () => health.stop() });
       const link = await linkToNats({ nats, name: `usher allocator ${nodeId}`, log, shutdown });
       const payments = await choosePayments({ config, log, shutdown });
+      const sinks = await chooseSinks({ config, databaseUrl, log, metrics, shutdown });
       const node = await startClusterNode({
         databaseUrl,
         nodeId,
@@ -55,6 +58,7 @@ export const allocatorCommand: Command = {
         defaults: { holdTtlMs: config.holdTtlMs, graceMs: config.holdGraceMs, offerTtlMs: config.offerTtlMs },
         payments: payments?.gateway,
         paymentLookUpAfterMs: config.paymentLookUpAfterMs,
+        sinks,
         bus: natsBus(link),
         clock: createAlignedClock(),
         timers: systemTimers,

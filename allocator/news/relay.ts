@@ -19,6 +19,8 @@ import { SinkRelay } from "./sink-relay.ts";
 
 const CURSORS_EVERY_MS = 5_000;
 const SWEEP_EVERY_MS = 30_000;
+/** One of several nodes has no show yet when it starts. */
+const FIRST_SHARE_MS = 1_000;
 /** There was no room for what a sweep found. */
 const SWEEP_GOES_ON_AFTER_MS = 1_000;
 const RETRY_MS = 5_000;
@@ -63,7 +65,7 @@ export class NewsRelay {
         await relay.cursors.write();
         return CURSORS_EVERY_MS;
       });
-      this.#begin(`sweep for ${relay.name}`, 0, this.#sweeping(relay));
+      this.#begin(`sweep for ${relay.name}`, this.#options.isMine ? FIRST_SHARE_MS : 0, this.#sweeping(relay));
     }
   }
 
