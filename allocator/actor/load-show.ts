@@ -1,10 +1,9 @@
 // A claimed show's rows into the core's state.
 
-import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { Hall } from "../core/hall.ts";
 import { enlist, enlistWaiter, newShow, type ShowState, setSeat } from "../core/state.ts";
 import type { ClaimedShow } from "../journal/journal.ts";
-import { seatStatuses } from "./seat-text.ts";
+import { eachTaken } from "./seat-text.ts";
 
 /** The state its former owner left, up to the claimed sequence. Everybody in line counts as seen at `now`. */
 export function loadShow(claimed: ClaimedShow, hall: Hall, now: number): ShowState {
@@ -12,9 +11,7 @@ export function loadShow(claimed: ClaimedShow, hall: Hall, now: number): ShowSta
   state.seq = claimed.seq;
   state.lastAt = claimed.lastAt;
   state.outageId = claimed.outageId;
-  for (const [seat, status] of seatStatuses(claimed.seats).entries()) {
-    if (status !== SEAT_FREE) setSeat(state, seat, status);
-  }
+  eachTaken(claimed.seats, (seat, status) => setSeat(state, seat, status));
   for (const booking of claimed.bookings) enlist(state, booking);
   // Never before what was last recorded: the show's time does not go back.
   const seenAt = Math.max(now, claimed.lastAt);

@@ -1,5 +1,6 @@
 // A seat map as the store and the API write it: one character a seat, `0123`.
 
+import { SEAT_FREE } from "../../shared/protocol/reply.ts";
 import type { ShowState } from "../core/state.ts";
 
 const ZERO = 48;
@@ -12,8 +13,13 @@ export function seatText(seats: Uint8Array): string {
   return scratch.toString("latin1", 0, seats.length);
 }
 
-export const seatStatuses = (text: string): Uint8Array =>
-  Uint8Array.from(Buffer.from(text, "latin1"), (code) => code - ZERO);
+/** Each seat that is not free, with its status. */
+export function eachTaken(text: string, take: (seat: number, status: number) => void): void {
+  for (let seat = 0; seat < text.length; seat += 1) {
+    const status = text.charCodeAt(seat) - ZERO;
+    if (status !== SEAT_FREE) take(seat, status);
+  }
+}
 
 export const freeByCategory = (state: ShowState): number[] =>
   state.hall.categories.map((_, category) => (state.free[2 * category] ?? 0) + (state.free[2 * category + 1] ?? 0));

@@ -6,7 +6,11 @@ import type { Booking } from "../core/state.ts";
 import { Batcher } from "../journal/batcher.ts";
 import type { BookedQuery, ClaimOutcome, ColdQuery, ColdRows, Journal, Lease } from "../journal/journal.ts";
 
-const CLAIM_BATCH_MAX = 500;
+/**
+ * Opening what one answer brings is done in one go: 500 shows with 30 holds each kept the node from everything else for
+ * 0.3 to 0.9 s, which is more than the others wait before they suspect it; 64 for some 20 ms, and all are loaded sooner.
+ */
+const CLAIM_BATCH_MAX = 64;
 const FENCE_BATCH_MAX = 2_000;
 const COLD_BATCH_MAX = 500;
 /** Each may be a hundred rows. */
