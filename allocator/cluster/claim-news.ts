@@ -14,6 +14,9 @@ export interface ClaimNewsOptions {
   readonly onClaim: (showId: ShowId, epoch: number) => void;
 }
 
+/** About 60 bytes each: a message may hold 1 MiB. */
+const CLAIMS_PER_MESSAGE_MAX = 5_000;
+
 type Claim = readonly [showId: ShowId, epoch: number];
 
 const isClaim = (value: unknown): value is Claim =>
@@ -43,13 +46,15 @@ export class ClaimNews {
     this.#unsubscribe();
   }
 
-  /** A tick loads 1,000 shows at most: far below what a message may hold. */
   #flush(): void {
     const { bus, nodeId } = this.#options;
     this.#flushing = undefined;
     const claims = this.#claims;
     this.#claims = [];
-    bus.publish(claimSubject(nodeId), Buffer.from(JSON.stringify(claims)));
+    for (let from = 0; from < claims.length; from += CLAIMS_PER_MESSAGE_MAX) {
+      const some = claims.slice(from, from + CLAIMS_PER_MESSAGE_MAX);
+      bus.publish(claimSubject(nodeId), Buffer.from(JSON.stringify(some)));
+    }
   }
 
   #hear(data: Uint8Array): void {

@@ -41,6 +41,7 @@ export class CommandServer {
   #updateNumber = 0;
   #underWay = 0;
   #onIdle: (() => void) | undefined;
+  #isStopped = false;
 
   constructor(options: CommandServerOptions) {
     this.#options = options;
@@ -51,9 +52,10 @@ export class CommandServer {
     return this.#updateNumber;
   }
 
-  /** A life begins: its changes are numbered anew (T2). */
+  /** A life begins: its changes are numbered anew (T2). Once it is stopped there is none. */
   listen(incarnation: number): void {
     const { bus, nodeId } = this.#options;
+    if (this.#isStopped) return;
     this.#flush();
     this.#unsubscribe();
     this.#incarnation = incarnation;
@@ -69,13 +71,13 @@ export class CommandServer {
 
   /** Takes no more commands; resolves when those under way are answered. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#unsubscribe();
     if (this.#underWay > 0) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
       });
     }
-    this.#options.timers.clearImmediate(this.#flushing);
     this.#flush();
   }
 
@@ -98,10 +100,12 @@ export class CommandServer {
 
   async #serve(from: string, id: number, serving: Promise<NodeReply>): Promise<void> {
     this.#underWay += 1;
-    const reply = await serving;
-    this.#underWay -= 1;
-    this.#reply(from, { id, reply });
-    if (this.#underWay === 0) this.#onIdle?.();
+    try {
+      this.#reply(from, { id, reply: await serving });
+    } finally {
+      this.#underWay -= 1;
+      if (this.#underWay === 0) this.#onIdle?.();
+    }
   }
 
   #reply(gatewayId: string, outgoing: Outgoing): void {
@@ -116,6 +120,7 @@ export class CommandServer {
   }
 
   #flush(): void {
+    this.#options.timers.clearImmediate(this.#flushing);
     this.#flushing = undefined;
     this.#flushUpdates();
     for (const [gatewayId, replies] of this.#replies) this.#flushReplies(gatewayId, replies);

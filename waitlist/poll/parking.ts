@@ -44,7 +44,7 @@ export class PollLot {
   readonly #placesPerIdMax: number;
   readonly #groups = new Map<string, Group>();
   /** The groups being woken as a whole, each with those still to come. */
-  readonly #wakings = new Map<string, Iterator<ParkedPlace | Set<ParkedPlace>>>();
+  readonly #wakings = new Map<string, GroupWaking>();
   #wakingTimer: TimerHandle | undefined;
   readonly #slots: (Set<ParkedPlace> | undefined)[] = new Array(SLOT_COUNT).fill(undefined);
   #size = 0;
@@ -93,15 +93,23 @@ export class PollLot {
 
   /** Anything may have happened to any of `group`: every place in it hears so, soon (P4). */
   wakeGroup(group: string): void {
-    const ids = this.#groups.get(group);
-    if (ids === undefined) return;
-    this.#wakings.set(group, ids.values());
+    this.#begin(group);
     if (this.#wakingTimer === undefined) this.#wakeOn();
   }
 
   /** Anything may have happened to anybody: every place hears so, soon (P4). */
   wakeAll(): void {
-    for (const group of this.#groups.keys()) this.wakeGroup(group);
+    for (const group of this.#groups.keys()) this.#begin(group);
+    if (this.#wakingTimer === undefined) this.#wakeOn();
+  }
+
+  /** One that is being woken is woken to its end and then once more: who stands last in it must not wait for ever. */
+  #begin(group: string): void {
+    const ids = this.#groups.get(group);
+    if (ids === undefined) return;
+    const waking = this.#wakings.get(group);
+    if (waking === undefined) this.#wakings.set(group, { places: ids.values(), isWantedAgain: false });
+    else waking.isWantedAgain = true;
   }
 
   /** Ends every rest as `closing` and lets nobody in any more. */
@@ -156,11 +164,13 @@ export class PollLot {
   readonly #wakeOn = (): void => {
     this.#wakingTimer = undefined;
     let left = WAKE_BATCH;
-    for (const [group, places] of this.#wakings) {
+    for (const [group, waking] of this.#wakings) {
       for (; left > 0; left -= 1) {
-        const next = places.next();
+        const next = waking.places.next();
         if (next.done === true) {
           this.#wakings.delete(group);
+          // Behind the others.
+          if (waking.isWantedAgain) this.#begin(group);
           break;
         }
         this.#rouseAll(next.value);
@@ -207,6 +217,12 @@ export class PollLot {
 
 /** By id. One place alone is stored as itself: almost every id has one, and a Set costs more than the place. */
 type Group = Map<string, ParkedPlace | Set<ParkedPlace>>;
+
+interface GroupWaking {
+  readonly places: Iterator<ParkedPlace | Set<ParkedPlace>>;
+  /** It was asked for while it was under way. */
+  isWantedAgain: boolean;
+}
 
 const NOT_RESTING = -1;
 
