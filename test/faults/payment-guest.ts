@@ -10,7 +10,8 @@ import { mayComeLate, type Story, tokenAt } from "./payment-story.ts";
 
 const QUANTITY_MAX = 2;
 const TRIES_MAX = 40;
-const POLL_WAIT_S = 10;
+/** Shorter than a life of the product: a longer poll would never be answered. */
+const POLL_WAIT_S = 1;
 const RELEASES_PERCENT = 8;
 const WALKS_AWAY_PERCENT = 3;
 const DOUBLE_CLICKS_PERCENT = 10;
