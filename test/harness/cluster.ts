@@ -1,8 +1,8 @@
 // Several nodes and gateways' clients over one test database and one NATS, in this process; any node can be crashed.
 
 import { pino } from "pino";
-import { type ClusterNode, startClusterNode } from "../../allocator/cluster-node.ts";
 import { PostgresMembershipStore } from "../../allocator/cluster/membership-store.ts";
+import { type ClusterNode, startClusterNode } from "../../allocator/cluster-node.ts";
 import type { PaymentGateway } from "../../allocator/payments/port.ts";
 import { AllocatorClient } from "../../gateway/allocator-client.ts";
 import { createAlignedClock } from "../../shared/platform/clock.ts";
@@ -10,6 +10,7 @@ import { createMetrics } from "../../shared/platform/metrics.ts";
 import type { NatsLink } from "../../shared/platform/nats.ts";
 import { natsBus } from "../../shared/platform/nats-bus.ts";
 import { systemTimers, type Timers } from "../../shared/platform/timers.ts";
+import type { NewsSink } from "../../shared/protocol/show-news.ts";
 import { type LogLine, until } from "./allocator.ts";
 import { linkTo } from "./nats.ts";
 import type { TestDatabase, TestScope } from "./postgres.ts";
@@ -33,7 +34,7 @@ export async function startNodeOf(
   t: TestScope,
   { database, natsUrl }: ClusterHouse,
   nodeId: string,
-  options: { readonly payments?: PaymentGateway } = {},
+  options: { readonly payments?: PaymentGateway; readonly sinks?: readonly NewsSink[] } = {},
 ): Promise<TestClusterNode> {
   const link = await linkTo(t, natsUrl, { name: nodeId });
   const { timers, cut } = cuttable();
@@ -45,6 +46,7 @@ export async function startNodeOf(
     rules: { payTtlMs: 120_000, releaseOnDecline: true, cancelUntilMs: 3_600_000 },
     defaults: { holdTtlMs: 300_000, graceMs: 5_000, offerTtlMs: 120_000 },
     payments: options.payments,
+    sinks: options.sinks ?? [],
     bus: natsBus(link),
     clock: createAlignedClock(),
     timers,
