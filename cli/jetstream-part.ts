@@ -1,6 +1,7 @@
 // The news over NATS, put together: the shows' news goes into the stream, and whoever is told (mail, webhooks) is told
 // from there, by durable consumers that all processes with these settings share.
 // J1: a consumer's beginning is marked before the first news goes into the stream, so that it misses none.
+// J2: what the node had not told them itself when NATS_URL was set goes into the stream too.
 
 import { JetStreamSink } from "../allocator/news/jetstream-sink.ts";
 import { ensureNewsConsumer } from "../notifier/consumer-session.ts";
@@ -36,6 +37,7 @@ export async function openJetStream(options: JetStreamPartOptions): Promise<News
   const jetstream = new JetStreamSink({
     link,
     maxAgeMs,
+    heirTo: options.sinks.map(({ name }) => name),
     prepare: async (connection) => {
       for (const each of told) await ensureNewsConsumer(connection, durableOf(each));
     },

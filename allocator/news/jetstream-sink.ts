@@ -43,6 +43,8 @@ export interface JetStreamSinkOptions {
   readonly maxAgeMs: number;
   /** Before the first news of every connection, after the stream is there: whoever must not miss it gets ready. */
   readonly prepare?: (connection: NatsConnection) => Promise<void>;
+  /** Whoever is told from the stream, and may have been told by the node itself before there was one. */
+  readonly heirTo?: readonly string[];
   readonly log: Log;
 }
 
@@ -77,6 +79,7 @@ function positionOf(newsId: string, showId: ShowId): Position | undefined {
 
 export class JetStreamSink implements NewsSink {
   readonly name = "jetstream";
+  readonly heirTo: readonly string[];
   readonly #options: JetStreamSinkOptions;
   readonly #encoder = new TextEncoder();
   /** The longest unused first. */
@@ -87,6 +90,7 @@ export class JetStreamSink implements NewsSink {
 
   constructor(options: JetStreamSinkOptions) {
     this.#options = options;
+    this.heirTo = options.heirTo ?? [];
   }
 
   wants(): boolean {

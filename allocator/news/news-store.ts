@@ -28,8 +28,8 @@ export interface LagPage {
 
 /** Every method rejects with the store's error when it cannot be asked. */
 export interface NewsStore {
-  /** Makes the sink known, once; it hears of what comes from then on. */
-  register(sink: string): Promise<void>;
+  /** Makes the sink known, once; it hears of what comes from then on, and of what one of `heirTo` was not told yet. */
+  register(sink: string, heirTo?: readonly string[]): Promise<void>;
   /** In the order of `showIds`; `undefined` where there is no such show. */
   cursors(sink: string, showIds: readonly ShowId[]): Promise<(ShowCursor | undefined)[]>;
   writeCursors(sink: string, cursors: readonly (readonly [showId: ShowId, seq: number])[]): Promise<void>;

@@ -31,11 +31,15 @@ export class PostgresNewsStore implements NewsStore {
   }
 
   /** One snapshot for the sink and all its cursors: whatever show is not in it is opened later, and told from its start. */
-  async register(sink: string): Promise<void> {
+  async register(sink: string, heirTo: readonly string[] = []): Promise<void> {
     await this.#cell.query(
-      `WITH s AS (INSERT INTO news_sink (name, since) VALUES ($1, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING name)
-       INSERT INTO news_cursor (sink, show_id, seq) SELECT s.name, l.show_id, l.seq FROM show_lease l CROSS JOIN s`,
-      [sink],
+      `WITH s AS (INSERT INTO news_sink (name, since) VALUES ($1, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING name),
+       h AS MATERIALIZED (SELECT name FROM news_sink WHERE name = ANY($2::text[]) AND name <> $1)
+       INSERT INTO news_cursor (sink, show_id, seq)
+       SELECT s.name, l.show_id, LEAST(l.seq, (
+         SELECT min(COALESCE((SELECT c.seq FROM news_cursor c WHERE c.sink = h.name AND c.show_id = l.show_id), 0)) FROM h))
+       FROM show_lease l CROSS JOIN s`,
+      [sink, heirTo],
     );
   }
 

@@ -59,7 +59,7 @@ export class NewsRelay {
 
   /** Before the first turn: whatever is committed after it, a new sink hears of. Rejects when the store is away. */
   async start(): Promise<void> {
-    for (const relay of this.#relays) await this.#options.store.register(relay.name);
+    for (const { name, heirTo } of this.#options.sinks) await this.#options.store.register(name, heirTo);
     for (const relay of this.#relays) {
       this.#begin(`cursors of ${relay.name}`, CURSORS_EVERY_MS, async () => {
         await relay.cursors.write();

@@ -74,6 +74,8 @@ export interface News {
 export interface NewsSink {
   /** Names its cursor; another name starts anew, from the present. */
   readonly name: string;
+  /** Sinks that it will tell: where it is new, and one of them was told before, it begins where that one stopped. */
+  readonly heirTo?: readonly string[];
   wants(type: NewsType): boolean;
   /**
    * News of one show, oldest first, none of it unwanted. Answers how many of them, from the head on, are safe with the

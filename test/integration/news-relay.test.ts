@@ -234,6 +234,35 @@ t.test(
   },
 );
 
+t.test("a sink by which others are told from now on begins where they were, not with the present", async (t) => {
+  const database = await pg.freshDatabase();
+  const shows = await putOnSale(database.pool, { shows: 3 });
+  const [old, between, later] = shows as [ShowId, ShowId, ShowId];
+  const n0 = await startNode(t, database, "n0");
+  await book(n0, old, 0);
+  await n0.stop();
+  const silent = new World().sink({ name: "mail", behave: () => ({ taken: 0, answer: "never", afterMs: 0 }) });
+  const n1 = await startNode(t, database, "n1", { sinks: [silent.sink] });
+  await book(n1, old, 1);
+  await book(n1, between, 0);
+  n1.crash();
+  silent.die();
+  const [heir, stranger] = [new World(), new World()];
+  const sinks = [
+    { ...heir.sink({ name: "stream" }).sink, heirTo: ["mail", "never told", "stream"] },
+    { ...stranger.sink({ name: "another" }).sink, heirTo: ["never told"] },
+  ];
+  const n2 = await startNode(t, database, "n2", { sinks });
+  await book(n2, later, 0);
+  await until("all since is told", () => heir.heard.length >= 8 && stranger.heard.length >= 3);
+  const since = [`${later}:1:0`, `${later}:2:0`, `${later}:3:0`];
+  t.same(
+    heir.heard.map(({ id }) => id).sort(),
+    [`${old}:4:0`, `${old}:5:0`, `${between}:1:0`, `${between}:2:0`, `${between}:3:0`, ...since].sort(),
+  );
+  t.same(stranger.heard.map(({ id }) => id).sort(), since);
+});
+
 t.test("two nodes that make a sink known at once do it once", async (t) => {
   const { pool } = await pg.freshDatabase();
   await pool.query(
