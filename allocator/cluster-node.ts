@@ -12,6 +12,7 @@ import { Membership } from "./cluster/membership.ts";
 import { PostgresMembershipStore } from "./cluster/membership-store.ts";
 import { NodeLock } from "./cluster/node-lock.ts";
 import { RingOwnership } from "./cluster/ownership.ts";
+import { Silence } from "./cluster/silence.ts";
 import { type Allocator, type AllocatorOptions, startAllocator } from "./main.ts";
 import { CommandServer } from "./transport/command-server.ts";
 
@@ -88,6 +89,7 @@ async function assemble(options: ClusterNodeOptions, pool: Pool, lock: NodeLock)
   const server = new CommandServer({ nodeId, bus, serve: (...asked) => port.serve(...asked), timers, log });
   port.onUpdate((update) => server.publish(update));
   const adoption = new Adoption({ activeShows, shows, ownership, timers, log });
+  const silence = new Silence({ bus, timers, loadAnew: () => shows.dropAll() });
   const membership: Membership = new Membership({
     nodeId,
     store: new PostgresMembershipStore(pool),
@@ -109,6 +111,7 @@ async function assemble(options: ClusterNodeOptions, pool: Pool, lock: NodeLock)
     },
   });
   const stop = async (): Promise<void> => {
+    silence.stop();
     await handOn(membership, shows, options);
     ownership.depose();
     shows.dropAll();
