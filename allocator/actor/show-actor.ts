@@ -289,10 +289,7 @@ export class ShowActor implements Participant {
   async #gateByFence(answer: Reply, reply: (answer: Answer) => void): Promise<void> {
     // The commit under way began before this turn: it proves what the answer rests on, the fence that it still stands.
     const { underWay } = this.#outbox;
-    const committed =
-      underWay === undefined
-        ? Promise.resolve(true)
-        : new Promise<boolean>((resolve) => underWay.waiting.push(resolve));
+    const committed = underWay === undefined || new Promise<boolean>((resolve) => underWay.waiting.push(resolve));
     let isOwner = false;
     try {
       isOwner = await this.#around.isOwner(this.showId, this.epoch);
