@@ -22,6 +22,8 @@ export class FakeMembershipStore {
   readonly locks = new Set<string>();
   /** Every view that there ever was. */
   readonly views: ClusterView[] = [NO_VIEW];
+  /** `node.incarnation` of those that said themselves that they go. */
+  readonly left = new Set<string>();
   /** Who was set dead, and by what. */
   readonly verdicts: { readonly member: Member; readonly witness: "stale" | "lock" }[] = [];
   #isStanding = false;
@@ -105,7 +107,9 @@ export class FakeStoreConnection implements MembershipStore {
   setState(nodeId: string, incarnation: number, state: "leaving" | "dead"): Promise<void> {
     return this.#ask("setState", () => {
       const row = this.#living(nodeId, incarnation);
-      if (row !== undefined) row.state = state;
+      if (row === undefined) return;
+      row.state = state;
+      this.#server.left.add(`${nodeId}.${incarnation}`);
     });
   }
 
