@@ -80,11 +80,14 @@ async function assemble(options: ClusterNodeOptions, pool: Pool, lock: NodeLock)
   const { nodeId, bus, clock, timers, random, log } = options;
   const reading = (): number => clock.reading();
   const ownership = new RingOwnership(nodeId, reading);
-  const claims = new ClaimNews({ nodeId, bus, timers, onClaim: (id, epoch) => allocator.shows.release(id, epoch) });
+  // Others claim while this one starts: it has no show yet that they could mean.
+  let started: Allocator | undefined;
+  const claims = new ClaimNews({ nodeId, bus, timers, onClaim: (id, epoch) => started?.shows.release(id, epoch) });
   const onClaimed = claims.tell.bind(claims);
   const starting = startAllocator({ ...options, cluster: { ownership, onClaimed } });
   starting.catch(() => claims.stop());
-  const allocator: Allocator = await starting;
+  const allocator = await starting;
+  started = allocator;
   const { port, shows, activeShows } = allocator;
   const server = new CommandServer({ nodeId, bus, serve: (...asked) => port.serve(...asked), timers, log });
   port.onUpdate((update) => server.publish(update));
