@@ -79,8 +79,8 @@ export const SETTINGS = {
     fallback: undefined,
     range: "`nats://…` or `tls://…`, several servers of one NATS with commas",
     meaning:
-      "The bus of a cluster: what `usher allocator` and `usher gateway` join by. `usher start` puts the events of all " +
-      "shows into its JetStream stream `USHER_NEWS`.",
+      "The bus of a cluster: what `usher allocator` and `usher gateway` join by. `usher start` and allocators " +
+      "put the events of all shows into its JetStream stream `USHER_NEWS`.",
     parse: parseNats,
   }),
   NEWS_MAX_AGE_S: seconds("NEWS_MAX_AGE_S", 604_800, 3600, 31_536_000, "How long the stream keeps an event."),
