@@ -2,8 +2,9 @@
 // F1: news of a show is told when the one before it is told or gone (each message names the one before it), whoever told
 //     it and when: also after a crash, also when the server hands a show's messages to different processes.
 // F2: first the show's cursor, then the acknowledgement: what is lost in between is recognised when it comes again.
-// F3: a show that cannot go on pauses by itself, for longer each time, and soon goes back to the server, so that our hands
-//     are free: one show never holds up another.
+// F3: a show that cannot go on pauses by itself, with a few messages in hand: what is given back comes again in any
+//     order, and then each waits for the one before it. Only when our hands are filling up it all goes back, for longer
+//     each time: one show never holds up another.
 // F4: one call a show at a time; a bounded number of messages in hand, each kept ours for as long as its sink takes.
 
 import type { NatsConnection } from "nats";
@@ -27,11 +28,13 @@ const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 30_000;
 /** For news that is in other hands right now. */
 const TURN_MIN_MS = 20;
-/** Who would pause for longer is put back instead. */
-const PAUSE_IN_HAND_MAX_MS = 5_000;
-/** Messages of a show that pauses, and for how long those above go back. */
+const TURN_MAX_MS = 1_000;
+/** From here on a show that pauses is given back. */
+const IN_HAND_MANY = 375;
+/** Messages of a show that pauses; the latest above go back, for longer each time. */
 const PAUSING_MAX = 50;
-const ABOVE_PAUSING_MS = 1_000;
+const ABOVE_MIN_MS = 500;
+const ABOVE_MAX_MS = 10_000;
 const SHOWS_MISSING_MAX = 10_000;
 const STOP_MAX_MS = 5_000;
 
@@ -189,9 +192,9 @@ export class NewsConsumer {
     }
     const { show_id: showId } = item.news.data;
     const lane = session.lanes.get(showId) ?? new ShowLane(showId);
-    if (this.#misses.has(showId) && lane.items.length >= PAUSING_MAX) return message.putBack(ABOVE_PAUSING_MS);
     session.lanes.set(showId, lane);
     this.#inHand += lane.add(item);
+    if (this.#misses.has(showId)) this.#trim(lane);
     if (!lane.isWorked) this.#work(session, lane);
   }
 
@@ -213,7 +216,7 @@ export class NewsConsumer {
         return "refused" as const;
       });
       const pauseMs = this.#pauseMs(lane.showId, outcome);
-      if (pauseMs > PAUSE_IN_HAND_MAX_MS) {
+      if (pauseMs > 0 && this.#inHand >= IN_HAND_MANY) {
         this.#putBack(lane, pauseMs);
         break;
       }
@@ -257,8 +260,8 @@ export class NewsConsumer {
     const misses = this.#misses.get(showId) ?? 0;
     if (this.#misses.size > SHOWS_MISSING_MAX) this.#misses.clear();
     if (outcome !== "partly refused") this.#misses.set(showId, misses + 1);
-    const minMs = outcome === "not its turn" ? TURN_MIN_MS : RETRY_MIN_MS;
-    return Math.min(RETRY_MAX_MS, minMs * 2 ** Math.min(20, misses)) * (0.5 + this.#options.random() / 2);
+    const [minMs, maxMs] = outcome === "not its turn" ? [TURN_MIN_MS, TURN_MAX_MS] : [RETRY_MIN_MS, RETRY_MAX_MS];
+    return Math.min(maxMs, minMs * 2 ** Math.min(20, misses)) * (0.5 + this.#options.random() / 2);
   }
 
   #pause(pauseMs: number): Promise<void> {
@@ -301,6 +304,14 @@ export class NewsConsumer {
   #putBack(lane: ShowLane, delayMs: number): void {
     for (const { message } of lane.takeThrough(Number.POSITIVE_INFINITY)) {
       message.putBack(delayMs);
+      this.#letGo();
+    }
+  }
+
+  /** The earliest stay: one of them may be what the others wait for. */
+  #trim(lane: ShowLane): void {
+    for (const { message } of lane.takeAbove(PAUSING_MAX)) {
+      message.putBack(Math.min(ABOVE_MAX_MS, ABOVE_MIN_MS * message.deliveries));
       this.#letGo();
     }
   }

@@ -49,6 +49,11 @@ export class ShowLane {
     return chain;
   }
 
+  /** Takes out the latest, so that so many stay. */
+  takeAbove(stayMax: number): Item[] {
+    return this.#items.splice(stayMax);
+  }
+
   /** Takes out those up to a sequence. */
   takeThrough(sequence: number): Item[] {
     const kept = this.#items.findIndex(({ message }) => message.sequence > sequence);
