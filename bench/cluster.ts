@@ -192,6 +192,7 @@ async function cpuSecondsOf(root: number): Promise<number> {
 
 /** Microseconds of CPU for each of `count` things done between two readings, dearest first. */
 export function cpuPerThing(before: CpuReading, after: CpuReading, count: number): string {
+  // Who is not there any more is not in it.
   const spent = [...after].map(([name, s]) => [name, ((s - (before.get(name) ?? 0)) * 1e6) / count] as const);
   const all = spent.reduce((sum, [, us]) => sum + us, 0);
   const parts = spent.sort((a, b) => b[1] - a[1]).map(([name, us]) => `${name} ${us.toFixed(0)}`);

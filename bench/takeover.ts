@@ -12,7 +12,7 @@ import type { Pool } from "../shared/platform/postgres.ts";
 import { sleepMs, systemTimers } from "../shared/platform/timers.ts";
 import { LoadConnection, once } from "../test/harness/http-client.ts";
 import type { BenchOptions, BenchResult, Figure } from "./bench.ts";
-import { type BenchCluster, startBenchCluster } from "./cluster.ts";
+import { type BenchCluster, cpuPerThing, startBenchCluster } from "./cluster.ts";
 import { settled } from "./shares.ts";
 import { bearer } from "./shop.ts";
 
@@ -69,12 +69,14 @@ async function killSome({ cluster, ...house }: House, kills: number, print: (lin
     const victim = cluster.nodes[0];
     if (victim === undefined) throw new Error("there is nobody to kill");
     const orphans = house.showIds.filter((showId) => (owners as Map<string, string>).get(showId) === victim.nodeId);
+    const before = await cluster.cpu();
     const killedAt = performance.now();
     cluster.kill(victim);
     const answers = await answersOf({ cluster, ...house }, orphans, killedAt);
     all.add(answers);
     lasts.push(answers.maxValue / 1000);
     print(`${victim.nodeId} killed: its ${orphans.length} shows answered after ${spread(answers)}`);
+    print(`  a show: ${cpuPerThing(before, await cluster.cpu(), orphans.length)}`);
     await cluster.startNode(victim.nodeId);
   }
   const last: Figure = {
