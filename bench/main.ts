@@ -11,6 +11,7 @@ const EXIT_USAGE = 64;
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   bookings: () => import("./bookings.ts"),
   core: () => import("./core.ts"),
+  failover: () => import("./failover.ts"),
   handover: () => import("./handover.ts"),
   payments: () => import("./payments.ts"),
   rush: () => import("./rush.ts"),

@@ -2,7 +2,8 @@
 // Method: three allocators and two gateways as processes over real Postgres, NATS and Redis, with wires of ours between any
 // two; guests who repeat with their key until they are answered, and watchers of seat maps, write down what they are told.
 // After the faults everything is held against the logs: cluster-proof.ts says how. `npm run faults` tries all of
-// cluster-scenarios.ts and checks after each; `FAULTS_ONLY=word` those whose name has the word.
+// cluster-scenarios.ts and checks after each; `FAULTS_ONLY=pattern` those whose name matches,
+// `FAULTS_ROUNDS=n` n times.
 
 import t, { type Test } from "tap";
 import { auditCell } from "../../allocator/journal/audit.ts";
@@ -15,8 +16,9 @@ import { storedBookings, storedWaiters } from "./payment-story.ts";
 
 const IS_LONG = process.env.FAULTS === "long";
 const ONLY = process.env.FAULTS_ONLY;
+const ROUNDS = Number(process.env.FAULTS_ROUNDS ?? 1);
 const scenarios = SCENARIOS.filter(({ name, isShort }) =>
-  ONLY === undefined ? IS_LONG || isShort : name.includes(ONLY),
+  ONLY === undefined ? IS_LONG || isShort : new RegExp(ONLY).test(name),
 );
 
 t.setTimeout(IS_LONG ? 3_000_000 : 175_000);
@@ -63,7 +65,7 @@ t.test("a cluster under load, one fault after the other", { timeout: 0 }, async 
   const load = await ClusterLoad.start(t, product);
   const stage: Stage = { product, load, comment: (text) => t.comment(text) };
   await load.flows();
-  for (const { name, run } of scenarios) {
+  for (const { name, run } of Array.from({ length: ROUNDS }, () => scenarios).flat()) {
     const startedAt = performance.now();
     await run(stage);
     t.pass(`${name} (${Math.round(performance.now() - startedAt)} ms)`);

@@ -111,7 +111,8 @@ export class ClusterGuest {
   async #leaveLine(showId: string, id: string): Promise<void> {
     const left = await this.#client.command("DELETE", `/v1/waitlist/${id}`);
     if (left.status !== 200) return this.#history.complain("leaving the line", left);
-    this.#history.acknowledge(showId, `WaiterLeft ${id}`, left);
+    // It may have been over before: then nothing happens.
+    if (left.body.state === "cancelled") this.#history.acknowledge(showId, `WaiterLeft ${id}`, left);
     this.#history.stories.ends.set(id, { state: left.body.state, lockId: null });
   }
 

@@ -85,11 +85,15 @@ export class ClusterLoad {
   /** Until each show has answered something that was asked from now on; how long the last one took. */
   async flows(): Promise<number> {
     const from = performance.now();
+    let silent = this.shows;
     const isSo = (): boolean => {
-      this.#check();
-      return this.shows.every(({ showId }) => this.history.answeredSince(showId, from));
+      silent = silent.filter(({ showId }) => !this.history.answeredSince(showId, from));
+      return this.#check() && silent.length === 0;
     };
-    await until("every show answers", isSo, FLOWS_MAX_MS);
+    await until("every show answers", isSo, FLOWS_MAX_MS).catch((error: unknown) => {
+      const names = silent.map(({ showId }) => showId).join(", ");
+      throw new Error(`not answered: ${names || "nothing"}`, { cause: error });
+    });
     return performance.now() - from;
   }
 
