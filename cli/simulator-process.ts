@@ -66,7 +66,15 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     if (child.connected) child.send({ webhook: target }, () => undefined);
   };
   const pid = child.pid ?? 0;
-  return { url, port: Number(new URL(url).port), pid, exited, stop, sendWebhooksTo, kill: () => void child.kill("SIGKILL") };
+  return {
+    url,
+    port: Number(new URL(url).port),
+    pid,
+    exited,
+    stop,
+    sendWebhooksTo,
+    kill: () => void child.kill("SIGKILL"),
+  };
 }
 
 function readyUrl(child: ChildProcess): Promise<string> {
