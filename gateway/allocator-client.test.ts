@@ -321,6 +321,20 @@ t.test("a fault of the only one that was asked says what it says", async (t) => 
   t.same([first.word(), second.word()], ["overloaded none", "outcome_pending unknown"]);
 });
 
+t.test("moved after it may have taken effect: a fault of the next owner says unknown", async (t) => {
+  const house = await House.started(t, "a", "b");
+  house.node(OWNER, () => ({ kind: "moved", owner: OTHER, view: 1, isUncertain: true }));
+  let reply = fault("overloaded");
+  house.node(OTHER, () => reply);
+  const refused = house.ask();
+  await house.time.pass(0);
+  t.equal(refused.word(), "overloaded unknown");
+  reply = DONE;
+  const done = house.ask();
+  await house.time.pass(0);
+  t.equal(done.word(), "done");
+});
+
 t.test("the node is back as another life: what was sent to the first one is asked again", async (t) => {
   const house = await House.started(t, OWNER);
   const first = house.node(OWNER, () => undefined);

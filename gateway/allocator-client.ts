@@ -223,6 +223,7 @@ export class AllocatorClient implements AllocatorPort {
   #onReply(asked: Asked, reply: NodeReply): void {
     if (reply.kind !== "moved") return this.#end(asked, asked.isUncertain ? withUnknownOutcome(reply) : reply);
     const { owner, view } = reply;
+    asked.isUncertain ||= reply.isUncertain === true;
     this.#lookUp(view);
     if (owner === undefined || owner === asked.sentTo?.nodeId || !this.#routes.learn(asked.showId, owner)) {
       this.#routes.forget(asked.showId);

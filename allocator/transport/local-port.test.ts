@@ -74,9 +74,17 @@ class Counter {
     });
   }
 
-  async ask(command: Command, passMs = 0, deadlineMs = 5_000): Promise<Reply | "nothing yet"> {
-    let heard: Reply | "nothing yet" = "nothing yet";
-    void this.port.ask(SHOW, command, deadlineMs).then((reply) => {
+  ask(command: Command, passMs = 0, deadlineMs = 5_000): Promise<Reply | "nothing yet"> {
+    return this.#heard(this.port.ask(SHOW, command, deadlineMs), passMs);
+  }
+
+  serve(command: Command, passMs = 0): Promise<Awaited<ReturnType<LocalPort["serve"]>> | "nothing yet"> {
+    return this.#heard(this.port.serve(SHOW, command, 5_000), passMs);
+  }
+
+  async #heard<T>(asking: Promise<T>, passMs: number): Promise<T | "nothing yet"> {
+    let heard: T | "nothing yet" = "nothing yet";
+    void asking.then((reply) => {
       heard = reply;
     });
     await settled();
@@ -120,6 +128,23 @@ t.test("a fault at the first asking did nothing; after an unknown outcome nobody
   later.answers = [AGAIN, fault("store_unavailable")];
   t.match(await later.ask(hold, 100), { fault: { code: "store_unavailable", outcome: "unknown" } });
 });
+
+t.test(
+  "a show that moves after an unknown outcome, or in the middle of a payment: whoever is asked next hears so",
+  async (t) => {
+    const moved: Answer = { kind: "moved", owner: "n2", view: 7 };
+    const plain = new Counter();
+    plain.answers = [moved];
+    t.same(await plain.serve(hold), moved);
+    const later = new Counter();
+    later.answers = [AGAIN, moved];
+    t.same(await later.serve(hold, 100), { ...moved, isUncertain: true });
+    const paying = new Counter({ withSaga: true });
+    paying.answers = [booking("paying"), moved];
+    const asking = paying.serve(confirm(bookingIdOf(SHOW, newOperation().id), newSession()), 2_000);
+    t.same(await asking, { ...moved, isUncertain: true });
+  },
+);
 
 t.test("a confirm that is paying waits for its outcome, and tells it", async (t) => {
   const counter = new Counter({ withSaga: true });

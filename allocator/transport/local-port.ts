@@ -118,7 +118,7 @@ export class LocalPort implements AllocatorPort {
       await watch.outcome(Math.max(0, confirmBy - now()));
       // The same confirm again answers the booking's present outcome; where it cannot, the payment is still begun.
       const outcome = await this.#untilAnswered(showId, command, endsAt);
-      return outcome.kind === "fault" ? reply : outcome;
+      return outcome.kind === "fault" ? reply : withUnknownOutcome(outcome);
     } finally {
       watch.end();
     }
@@ -168,8 +168,10 @@ export class LocalPort implements AllocatorPort {
 }
 
 /** What was asked before may have taken effect. */
-const withUnknownOutcome = (reply: NodeReply): NodeReply =>
-  reply.kind === "fault" ? { kind: "fault", fault: { ...reply.fault, outcome: "unknown" } } : reply;
+function withUnknownOutcome(reply: NodeReply): NodeReply {
+  if (reply.kind === "moved") return { ...reply, isUncertain: true };
+  return reply.kind === "fault" ? { kind: "fault", fault: { ...reply.fault, outcome: "unknown" } } : reply;
+}
 
 const storeAway = (): Reply => ({
   kind: "fault",

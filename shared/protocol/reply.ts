@@ -189,6 +189,8 @@ export interface Moved {
   readonly kind: "moved";
   readonly owner: string | undefined;
   readonly view: number;
+  /** It may have taken effect here before the show moved: a fault that follows elsewhere is of unknown outcome. */
+  readonly isUncertain?: true;
 }
 
 export type Reply =

@@ -207,7 +207,7 @@ export const NODE_REPLY = union<NodeReply, "kind">("kind", {
   done: [6, {}],
   refused: [7, { refusal: REFUSAL }],
   fault: [8, { fault: FAULT }],
-  moved: [9, { view: COUNT, owner: optional(PROCESS_ID) }],
+  moved: [9, { view: COUNT, owner: optional(PROCESS_ID), isUncertain: absent(TRUE) }],
 });
 
 const STATE = whole(0, 3);

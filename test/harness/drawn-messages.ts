@@ -202,7 +202,10 @@ export const drawnReplies: { readonly [K in NodeReply["kind"]]: Drawn<Extract<No
   done: reply("done", {}),
   refused: reply("refused", { refusal: fc.oneof(...(Object.values(drawnRefusals) as Drawn<Refusal>[])) }),
   fault: reply("fault", { fault }),
-  moved: reply("moved", { owner: maybe(idText(1, 40)), view: count }),
+  moved: fc.oneof(
+    reply("moved", { owner: maybe(idText(1, 40)), view: count }),
+    reply("moved", { owner: maybe(idText(1, 40)), view: count, isUncertain: fc.constant(true as const) }),
+  ),
 };
 export const drawnReply: Drawn<NodeReply> = fc.oneof(...(Object.values(drawnReplies) as Drawn<NodeReply>[]));
 
