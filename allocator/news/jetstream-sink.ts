@@ -166,6 +166,12 @@ export class JetStreamSink implements NewsSink {
       this.#options.log.error({ show_id: showId, sequence: last.seq, id }, "jetstream: a message that is not ours");
     }
     const through = position === undefined ? known.through : later(known.through, position);
+    if (isAfter(through, position ?? NOWHERE.through)) {
+      this.#options.log.warn(
+        { show_id: showId, last: id, through },
+        "jetstream: the stream has lost what it had taken",
+      );
+    }
     return this.#remember(showId, { through, lastSequence: last?.seq ?? 0 });
   }
 
