@@ -51,12 +51,20 @@ t.test("three nodes share the shows; a crash moves the dead one's, with what the
   );
   const shares = await owners(home);
   t.same(Object.keys(shares), ["n1", "n2", "n3"]);
-  t.ok(Object.values(shares).every((n) => n >= 2), "each has some");
+  t.ok(
+    Object.values(shares).every((n) => n >= 2),
+    "each has some",
+  );
   t.equal(new Set(updates.filter(({ changes }) => changes.length > 0).map(({ showId }) => showId)).size, 30);
 
   await nodes[0]?.crash();
-  const replies = await Promise.all(holds.map(({ showId, session, id }) => client.ask(showId, confirm(id, session), ASK_MS)));
-  t.ok(replies.every((reply) => wordOf(reply) === "booked"), JSON.stringify(replies.map(wordOf)));
+  const replies = await Promise.all(
+    holds.map(({ showId, session, id }) => client.ask(showId, confirm(id, session), ASK_MS)),
+  );
+  t.ok(
+    replies.every((reply) => wordOf(reply) === "booked"),
+    JSON.stringify(replies.map(wordOf)),
+  );
   t.same(Object.keys(await owners(home)), ["n2", "n3"]);
   t.same((await auditCell(home.database.pool, home.database.pool)).problems, []);
 });
