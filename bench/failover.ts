@@ -8,7 +8,7 @@ const KILLS = 30;
 const HANGS = 5;
 const RATE = 1_000;
 
-export async function run({ quick, print }: BenchOptions): Promise<BenchResult> {
+export async function run({ quick, print }: Pick<BenchOptions, "quick" | "print">): Promise<BenchResult> {
   const stage = await FailoverStage.open({ rate: quick ? 100 : RATE });
   try {
     const kills = await measure(stage, "kill", quick ? 1 : KILLS, print);

@@ -22,7 +22,7 @@ interface Place {
   readonly epoch: number;
 }
 
-interface LogRow extends Place {
+export interface LogRow extends Place {
   readonly show_id: string;
   readonly events: readonly ShowEvent[];
 }
@@ -206,23 +206,39 @@ export interface Proof {
   readonly lastVersions: ReadonlyMap<string, number>;
 }
 
-/** Everything that was told of these shows. `streams`: states of seat maps that were shown, by show and version. */
+/** States of a seat map that were shown, by version. */
+interface Shown {
+  readonly showId: string;
+  readonly states: ReadonlyMap<number, string>;
+}
+
+/** Everything that was told of these shows. */
 export async function prove(
   pool: Pool,
   shows: readonly ProofShow[],
   history: ClusterHistory,
-  streams: readonly { readonly showId: string; readonly states: ReadonlyMap<number, string> }[],
+  streams: readonly Shown[],
 ): Promise<Proof> {
-  const proofs = new Map(shows.map((show) => [show.showId, new ShowProof(show)]));
   const { rows } = await pool.query<LogRow>(
     `SELECT show_id, seq::integer AS seq, epoch::integer AS epoch, events::jsonb AS events FROM show_log
      WHERE show_id = ANY($1) ORDER BY show_id, seq`,
-    [[...proofs.keys()]],
+    [shows.map(({ showId }) => showId)],
   );
-  for (const row of rows) proofs.get(row.show_id)?.read(row);
+  return proofOf(rows, shows, history, streams);
+}
+
+/** `log`: of each show in its order. */
+export function proofOf(
+  log: readonly LogRow[],
+  shows: readonly ProofShow[],
+  history: ClusterHistory,
+  streams: readonly Shown[],
+): Proof {
+  const proofs = new Map(shows.map((show) => [show.showId, new ShowProof(show)]));
+  for (const row of log) proofs.get(row.show_id)?.read(row);
   const problems = [...proofs.values()].flatMap((proof) => proof.judge(history));
   for (const { showId, states } of streams) problems.push(...(proofs.get(showId)?.checkStates(states) ?? []));
   const epochs = [...proofs.values()].reduce((sum, proof) => sum + proof.epochs.size, 0);
   const lastVersions = new Map([...proofs].map(([showId, proof]) => [showId, proof.lastVersion]));
-  return { problems, turns: rows.length, epochs, lastVersions };
+  return { problems, turns: log.length, epochs, lastVersions };
 }
