@@ -174,6 +174,7 @@ export async function startAllocator(options: AllocatorOptions): Promise<Allocat
   try {
     await watch.start();
     await news.start();
+    if (options.cluster !== undefined) await journal.warmUp();
     // Whoever waited for a deadline waits no longer than it takes to load.
     if (options.cluster === undefined) void registry.activate(await journal.activeShows(ACTIVE_SHOWS_MAX));
   } catch (error) {

@@ -80,6 +80,8 @@ async function measure({ quick, print }: BenchOptions, cluster: BenchCluster, pu
     note("nothing changes", pulse.showIds, calmFrom);
     const before = await ownersOf(cluster.pool);
     const joining = joined(cluster);
+    // Should the newcomer not start, that is what is told.
+    joining.catch(() => undefined);
     const newcomer = await cluster.startNode("newcomer");
     const joinedFrom = await joining;
     const between = await settled(cluster.pool, nodeIdsOf(cluster));

@@ -42,6 +42,8 @@ import {
 type RowKey = readonly [showId: string, id: string];
 const keyOf = (showId: string, id: string): string => `${showId}.${id}`;
 const NO_KEY = "";
+/** As many as are under way at once; each asks two things together. */
+const CLAIMS_TO_WARM = 2;
 const ASKED = "unnest($1::text[], $2::text[]) AS q(show_id, id)";
 
 export interface PostgresJournalOptions extends ClaimOptions {
@@ -71,6 +73,16 @@ export class PostgresJournal implements Journal {
 
   claim(showIds: readonly ShowId[]): Promise<Map<ShowId, ClaimOutcome>> {
     return claimShows(this.#options, showIds);
+  }
+
+  /**
+   * Has connections open and plans made for what a takeover asks: the first 64 shows that a newcomer claimed stood still
+   * for 0.5 s while it got them.
+   */
+  async warmUp(): Promise<void> {
+    const nothing: never[] = [];
+    const claims = Array.from({ length: CLAIMS_TO_WARM }, () => this.claim(nothing));
+    await Promise.all([...claims, this.commit(nothing), this.commit(nothing), this.fence(nothing)]);
   }
 
   async activeShows(limit: number): Promise<ShowId[]> {
