@@ -63,7 +63,7 @@ t.test("a cluster under load, one fault after the other", { timeout: 0 }, async 
   const product = await ClusterProduct.start(t, { allocators: 3, gateways: 2 });
   await product.agreed();
   const load = await ClusterLoad.start(t, product);
-  const stage: Stage = { product, load, comment: (text) => t.comment(text) };
+  const stage: Stage = { isLong: IS_LONG, product, load, comment: (text) => t.comment(text) };
   await load.flows();
   for (const { name, run } of Array.from({ length: ROUNDS }, () => scenarios).flat()) {
     const startedAt = performance.now();

@@ -7,6 +7,7 @@ import type { Direction, TcpProxy } from "../harness/tcp-proxy.ts";
 import type { ClusterLoad } from "./cluster-load.ts";
 
 export interface Stage {
+  readonly isLong: boolean;
   readonly product: ClusterProduct;
   readonly load: ClusterLoad;
   readonly comment: (text: string) => void;
@@ -57,7 +58,7 @@ async function killOwner(stage: Stage): Promise<void> {
 /** With commands on their way in, in a turn, in a commit, and on their way out. */
 async function killMidBatch(stage: Stage): Promise<void> {
   const { load, product } = stage;
-  for (const answers of [1, 3, 9]) {
+  for (const answers of stage.isLong ? [1, 3, 9] : [3]) {
     await load.rest();
     const { victim, shows } = await owner(stage);
     await new Promise<void>((resolve) => {
@@ -95,7 +96,7 @@ const CUTS: readonly Cut[] = [
   ["both", "swallow"],
 ];
 
-/** `others`: the shows are served without the one that is cut off; else only the mended one can. */
+/** The shows are served without the one that is cut off. */
 async function cut(stage: Stage, wire: TcpProxy, [direction, what]: Cut, name: string): Promise<void> {
   wire.cut(direction, what);
   await answersAgain(stage, `${name} cut ${direction} (${what})`);
