@@ -67,8 +67,15 @@ t.test("a cluster under load, one fault after the other", { timeout: 0 }, async 
   await load.flows();
   for (const { name, run } of Array.from({ length: ROUNDS }, () => scenarios).flat()) {
     const startedAt = performance.now();
-    await run(stage);
-    t.pass(`${name} (${Math.round(performance.now() - startedAt)} ms)`);
+    try {
+      await run(stage);
+      t.pass(`${name} (${Math.round(performance.now() - startedAt)} ms)`);
+    } catch (error) {
+      t.fail(`${name}: ${String(error)}`);
+      // The others are tried all the same.
+      await product.restore();
+      await load.flows();
+    }
     if (IS_LONG) await check(t, stage);
   }
   if (!IS_LONG) await check(t, stage);

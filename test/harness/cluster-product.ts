@@ -217,6 +217,17 @@ export class ClusterProduct {
     return freezePostgres(this.#server.pid);
   }
 
+  /** Whatever was done to parts and wires: all run, and hear one another. */
+  async restore(): Promise<void> {
+    for (const { wires } of this.parts) {
+      wires?.nats.mend();
+      wires?.postgres.mend();
+    }
+    for (const part of this.parts) part.signal("SIGCONT");
+    await Promise.all(this.parts.filter(({ isAlive }) => !isAlive).map((part) => part.start()));
+    await this.agreed();
+  }
+
   async #part(name: string, args: readonly string[]): Promise<Part> {
     const wires = (this.#options.isWired ?? true) ? await this.#wires() : undefined;
     const env = {
