@@ -20,6 +20,9 @@ const KILLABLE = { synchronous_commit: "on", full_page_writes: "on" };
 /** Six allocators and two gateways, and who watches them. */
 const SETTINGS = { max_connections: "300", shared_buffers: "64MB", ...KILLABLE };
 
+/** A busy machine may take longer than a part waits for its first connection. */
+const STARTS_MAX = 3;
+
 export interface ClusterProductOptions {
   readonly allocators: number;
   readonly gateways: number;
@@ -74,13 +77,20 @@ export class Part {
     return this.#said;
   }
 
-  /** Resolves when it is ready. */
+  /** Resolves when it is ready. One that does not get so far is started again, as a supervisor would. */
   async start(): Promise<void> {
-    const command = this.#start();
-    this.#command = command;
-    const ready = await command.line(/^ready /);
-    if (ready === undefined) throw new Error(`${this.name} ended: ${(await command.ended).stderr}`);
-    const place = ready.slice("ready ".length);
+    let said = "";
+    for (let attempt = 1; attempt <= STARTS_MAX; attempt += 1) {
+      const command = this.#start();
+      this.#command = command;
+      const ready = await command.line(/^ready /);
+      if (ready !== undefined) return this.#isReady(command, ready.slice("ready ".length));
+      said = (await command.ended).stderr;
+    }
+    throw new Error(`${this.name} ended: ${said}`);
+  }
+
+  #isReady(command: RunningCommand, place: string): void {
     if (place.startsWith("http")) this.#url = place;
     void command.ended.then(({ stderr }) => {
       this.#said += stderr;
