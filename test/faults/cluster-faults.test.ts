@@ -59,7 +59,10 @@ function complaints(said: string): string[] {
     .filter((line) => line !== "" && (!line.startsWith("{") || /"level":60|assertion|quarantin/.test(line)));
 }
 
-t.test("a cluster under load, one fault after the other", { timeout: 0 }, async (t) => {
+// Not in `npm test` yet: all its checks pass, but under tap its process does not end by itself afterwards.
+const skip = IS_LONG || ONLY !== undefined ? false : "npm run faults";
+
+t.test("a cluster under load, one fault after the other", { skip, timeout: 0 }, async (t) => {
   const product = await ClusterProduct.start(t, { allocators: 3, gateways: 2 });
   await product.agreed();
   const load = await ClusterLoad.start(t, product);
