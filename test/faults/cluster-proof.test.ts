@@ -6,13 +6,14 @@ import type { ShowEvent } from "../../allocator/core/event.ts";
 import { fail } from "../../shared/kernel/assert.ts";
 import type { Heard } from "./cluster-client.ts";
 import { ClusterHistory, type Refused } from "./cluster-history.ts";
-import { type LogRow, proofOf } from "./cluster-proof.ts";
+import { type LogRow, proofOf, toldByShow } from "./cluster-proof.ts";
 
+const NOTHING = new ClusterHistory();
 const SHOW = { showId: "s", seats: ["A1", "A2"] };
 
 const placed = (id: string, ...seats: number[]) => ({ kind: "HoldPlaced", id, seats }) as unknown as ShowEvent;
 const released = (id: string) => ({ kind: "HoldReleased", id }) as unknown as ShowEvent;
-const row = (seq: number, epoch: number, ...events: ShowEvent[]): LogRow => ({ show_id: "s", seq, epoch, events });
+const row = (seq: number, epoch: number, ...events: ShowEvent[]): LogRow => ({ seq, epoch, events });
 
 /** a has A1, b has A2; a gives back and c takes it, from the next owner. */
 const LOG = [row(1, 1, placed("a", 0)), row(2, 1, placed("b", 1)), row(3, 1, released("a")), row(4, 2, placed("c", 0))];
@@ -37,7 +38,7 @@ function told(): ClusterHistory {
 }
 
 const problems = (history: ClusterHistory, log: readonly LogRow[] = LOG, states = new Map<number, string>()) =>
-  proofOf(log, [SHOW], history, [{ showId: "s", states }]).problems;
+  proofOf(SHOW, log, toldByShow(history).get("s") ?? NOTHING, [{ showId: "s", states }]).problems;
 
 type Asked = Pick<Refused, "intent" | "quantity" | "seats">;
 const lock = (...seats: string[]): Asked => ({ intent: "lock", quantity: seats.length || 1, seats });

@@ -23,9 +23,12 @@ interface Place {
 }
 
 export interface LogRow extends Place {
-  readonly show_id: string;
   readonly events: readonly ShowEvent[];
 }
+
+/** Of one show. */
+type Told = Pick<ClusterHistory, "acknowledged" | "refused" | "maps">;
+const NOTHING_TOLD: Told = { acknowledged: [], refused: [], maps: [] };
 
 export interface ProofShow {
   readonly showId: string;
@@ -72,14 +75,11 @@ class ShowProof {
     this.#moments.push(this.#moment());
   }
 
-  judge(history: ClusterHistory): string[] {
-    const { showId } = this.#show;
-    const ofShow = <T extends { readonly showId: string }>(all: readonly T[]): T[] =>
-      all.filter((each) => each.showId === showId);
-    const placed = this.#place(ofShow(history.acknowledged));
+  judge({ acknowledged, refused, maps }: Told): string[] {
+    const placed = this.#place(acknowledged);
     this.#checkOrder(placed);
-    for (const refused of ofShow(history.refused)) this.#checkRefusal(refused, placed);
-    for (const map of ofShow(history.maps)) this.#checkMap(map, placed);
+    for (const each of refused) this.#checkRefusal(each, placed);
+    for (const map of maps) this.#checkMap(map, placed);
     return [...this.problems, ...this.#witness.problems];
   }
 
@@ -212,33 +212,52 @@ interface Shown {
   readonly states: ReadonlyMap<number, string>;
 }
 
-/** Everything that was told of these shows. */
+/** Everything that was told of these shows. One log after the other is read: of a long run they are a million turns. */
 export async function prove(
   pool: Pool,
   shows: readonly ProofShow[],
   history: ClusterHistory,
   streams: readonly Shown[],
 ): Promise<Proof> {
-  const { rows } = await pool.query<LogRow>(
-    `SELECT show_id, seq::integer AS seq, epoch::integer AS epoch, events::jsonb AS events FROM show_log
-     WHERE show_id = ANY($1) ORDER BY show_id, seq`,
-    [shows.map(({ showId }) => showId)],
-  );
-  return proofOf(rows, shows, history, streams);
+  const told = toldByShow(history);
+  const lastVersions = new Map<string, number>();
+  let [problems, turns, epochs]: [string[], number, number] = [[], 0, 0];
+  for (const show of shows) {
+    const { showId } = show;
+    const { rows } = await pool.query<LogRow>(
+      `SELECT seq::integer AS seq, epoch::integer AS epoch, events::jsonb AS events FROM show_log
+       WHERE show_id = $1 ORDER BY seq`,
+      [showId],
+    );
+    const states = streams.filter((stream) => stream.showId === showId);
+    const proof = proofOf(show, rows, told.get(showId) ?? NOTHING_TOLD, states);
+    lastVersions.set(showId, proof.lastVersion);
+    problems = [...problems, ...proof.problems];
+    turns += rows.length;
+    epochs += proof.epochs;
+  }
+  return { problems, turns, epochs, lastVersions };
 }
 
-/** `log`: of each show in its order. */
-export function proofOf(
-  log: readonly LogRow[],
-  shows: readonly ProofShow[],
-  history: ClusterHistory,
-  streams: readonly Shown[],
-): Proof {
-  const proofs = new Map(shows.map((show) => [show.showId, new ShowProof(show)]));
-  for (const row of log) proofs.get(row.show_id)?.read(row);
-  const problems = [...proofs.values()].flatMap((proof) => proof.judge(history));
-  for (const { showId, states } of streams) problems.push(...(proofs.get(showId)?.checkStates(states) ?? []));
-  const epochs = [...proofs.values()].reduce((sum, proof) => sum + proof.epochs.size, 0);
-  const lastVersions = new Map([...proofs].map(([showId, proof]) => [showId, proof.lastVersion]));
-  return { problems, turns: log.length, epochs, lastVersions };
+/** `log`: in its order. `told`: of this show. */
+export function proofOf(show: ProofShow, log: readonly LogRow[], told: Told, streams: readonly Shown[]) {
+  const proof = new ShowProof(show);
+  for (const row of log) proof.read(row);
+  const problems = proof.judge(told);
+  for (const { states } of streams) problems.push(...proof.checkStates(states));
+  return { problems, lastVersion: proof.lastVersion, epochs: proof.epochs.size };
+}
+
+/** A history, show by show. */
+export function toldByShow(history: ClusterHistory): ReadonlyMap<string, Told> {
+  const told = new Map<string, { acknowledged: Acknowledged[]; refused: Refused[]; maps: MapSeen[] }>();
+  const of = (showId: string) => {
+    const known = told.get(showId) ?? { acknowledged: [], refused: [], maps: [] };
+    told.set(showId, known);
+    return known;
+  };
+  for (const each of history.acknowledged) of(each.showId).acknowledged.push(each);
+  for (const each of history.refused) of(each.showId).refused.push(each);
+  for (const each of history.maps) of(each.showId).maps.push(each);
+  return told;
 }
